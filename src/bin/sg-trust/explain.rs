@@ -1,0 +1,272 @@
+//! `explain`: the verdict on one group, permission by permission.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use anyhow::bail;
+use comfy_table::{ContentArrangement, Table, presets};
+use jiff::Timestamp;
+use sg_trust::model::{GroupPair, IpPermission, SecurityGroup};
+use sg_trust::policy::fix::Fix;
+use sg_trust::policy::ports::{ALL_PORTS, PortSet};
+use sg_trust::policy::sentence::{name_of, ranges};
+use sg_trust::policy::{Judgement, Policy, Reading, Reason};
+use sg_trust::source::Snapshot;
+use sg_trust::text::plain;
+
+use crate::check::{place_of, region_of_environment};
+use crate::terminal::{Outcome, Terminal, open};
+
+const EXAMPLES: &str = "\
+Examples:
+  sg-trust explain sg-0123456789abcdef0 --groups groups.json
+  aws ec2 describe-security-groups | sg-trust explain sg-0123456789abcdef0 --groups -";
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Arguments {
+    /// The id of the security group.
+    #[arg(value_name = "SG")]
+    group: String,
+    /// A snapshot of the account: the output of `aws ec2 describe-security-groups`.
+    #[arg(long, value_name = "FILE")]
+    groups: String,
+}
+
+pub(crate) fn run(
+    arguments: &Arguments,
+    policy: &Policy,
+    terminal: &mut Terminal,
+) -> anyhow::Result<Outcome> {
+    let (name, reader) = open(&arguments.groups)?;
+    let snapshot = Snapshot::read(name, reader, Timestamp::now())?;
+    let Some(group) = snapshot
+        .groups()
+        .iter()
+        .find(|group| group.group_id.as_str() == arguments.group)
+    else {
+        bail!(
+            "{name}: there is no security group {:?} among the {} in it",
+            arguments.group,
+            snapshot.groups().len()
+        );
+    };
+    let verdict = policy.evaluate(group);
+    let region = match place_of(group) {
+        Some((_, region)) => Some(region),
+        None => region_of_environment()?,
+    };
+    let mut out = format!(
+        "{}: {}, {}\n",
+        name_of(group),
+        verdict.status,
+        verdict.severity
+    );
+    let owner = group
+        .owner_id
+        .as_ref()
+        .map_or("unknown", |owner| owner.as_str());
+    let vpc = group.vpc_id.as_ref().map_or("none", |vpc| vpc.as_str());
+    let _ = writeln!(
+        out,
+        "VPC {}, account {}, reading {}\n",
+        plain(vpc),
+        plain(owner),
+        reading(policy)
+    );
+    out += &permissions(policy, group);
+    out += &unions(policy, group);
+    for violation in &verdict.violations {
+        let fix = Fix::new(&group.group_id, violation, region.as_ref());
+        let _ = writeln!(
+            out,
+            "{} [{}], {}",
+            violation.sentence, violation.reason, violation.severity
+        );
+        for (what, command) in [("revoke", fix.revoke), ("allow instead", fix.authorize)] {
+            if let Some(command) = command {
+                let _ = writeln!(out, "  {what}: {}", plain(&command));
+            }
+        }
+    }
+    let _ = match verdict.violations.len() {
+        0 => writeln!(out, "Severity {}: there is no violation.", verdict.severity),
+        count => writeln!(
+            out,
+            "\nSeverity {}: the highest of {count} violation{}; the setting `severity` is {}.",
+            verdict.severity,
+            if count == 1 { "" } else { "s" },
+            policy.severity
+        ),
+    };
+    terminal.print(&out)?;
+    Ok(Outcome::of_failed(u64::from(
+        verdict.status == sg_trust::policy::Status::Failed,
+    )))
+}
+
+fn reading(policy: &Policy) -> &'static str {
+    match policy.reading {
+        Reading::Reference => "reference",
+        Reading::Effective => "effective",
+    }
+}
+
+/// Every inter-group permission, whether it violates and why or why not.
+fn permissions(policy: &Policy, group: &SecurityGroup) -> String {
+    let mut table = table(["PROTOCOL", "PORTS", "SOURCES", "BY ITSELF", "WHY"]);
+    let mut others = 0_usize;
+    for permission in &group.ip_permissions {
+        let (by_itself, why) = match policy.judge(permission) {
+            Judgement::NotInterGroup => {
+                others += 1;
+                continue;
+            }
+            Judgement::Violates(reason) => (format!("violates: {reason}"), why(reason, policy)),
+            Judgement::Within(ports) => (
+                "no violation".to_owned(),
+                why_not(permission, ports, policy),
+            ),
+        };
+        let sources: Vec<_> = permission
+            .user_id_group_pairs
+            .iter()
+            .map(|pair| source(pair, group))
+            .collect();
+        let protocol = if permission.ip_protocol.is_all() {
+            "all".into()
+        } else {
+            plain(permission.ip_protocol.as_str())
+        };
+        table.add_row([
+            protocol.into_owned(),
+            ports_of(permission),
+            sources.join("\n"),
+            by_itself,
+            why,
+        ]);
+    }
+    let mut out = String::new();
+    if table.is_empty() {
+        let _ = writeln!(out, "No ingress permission names a security group.");
+    } else {
+        let _ = writeln!(
+            out,
+            "Ingress permissions that name a security group:\n{table}"
+        );
+    }
+    if others > 0 {
+        let _ = writeln!(
+            out,
+            "{others} more name none (address ranges, prefix lists): not looked at."
+        );
+    }
+    out + "\n"
+}
+
+/// The ports of each source over each protocol together, of what does not violate by itself.
+fn unions(policy: &Policy, group: &SecurityGroup) -> String {
+    if policy.reading == Reading::Reference {
+        return String::new();
+    }
+    let mut intervals: BTreeMap<(String, String), Vec<(u16, u16)>> = BTreeMap::new();
+    for permission in &group.ip_permissions {
+        if let Judgement::Within(Some(ports)) = policy.judge(permission) {
+            for pair in &permission.user_id_group_pairs {
+                let key = (
+                    source(pair, group),
+                    permission.ip_protocol.as_str().to_owned(),
+                );
+                intervals.entry(key).or_default().push(ports);
+            }
+        }
+    }
+    if intervals.is_empty() {
+        return String::new();
+    }
+    let mut table = table([
+        "SOURCE",
+        "PROTOCOL",
+        "PORTS TOGETHER",
+        "COUNT",
+        "MORE THAN ALLOWED",
+    ]);
+    for ((source, protocol), own) in &intervals {
+        let of_all = intervals
+            .get(&(source.clone(), "-1".to_owned()))
+            .filter(|_| protocol != "-1");
+        let ports: PortSet = own
+            .iter()
+            .chain(of_all.into_iter().flatten())
+            .copied()
+            .collect();
+        let verdict = if ports.count() > u32::from(policy.max_open_ports) {
+            format!("yes: above {}", policy.max_open_ports)
+        } else {
+            format!("no: at most {}", policy.max_open_ports)
+        };
+        let protocol = if protocol == "-1" { "all" } else { protocol };
+        table.add_row([
+            source.clone(),
+            plain(protocol).into_owned(),
+            ranges(&ports),
+            format!("{} of {ALL_PORTS}", ports.count()),
+            verdict,
+        ]);
+    }
+    format!(
+        "Ports of a source in all its other permissions together (those of all protocols count for each):\n{table}\n\n"
+    )
+}
+
+fn table<const N: usize>(header: [&str; N]) -> Table {
+    let mut table = Table::new();
+    table
+        .load_style(presets::UTF8_HORIZONTAL_ONLY)
+        .set_content_arrangement(ContentArrangement::Disabled)
+        .set_header(header);
+    table
+}
+
+fn source(pair: &GroupPair, group: &SecurityGroup) -> String {
+    let id = pair
+        .group_id
+        .as_deref()
+        .or(pair.group_name.as_deref())
+        .unwrap_or("unknown");
+    if id == group.group_id.as_str() {
+        "itself".to_owned()
+    } else {
+        plain(id).into_owned()
+    }
+}
+
+fn ports_of(permission: &IpPermission) -> String {
+    let word = |port: Option<i64>| port.map_or_else(|| "none".to_owned(), |port| port.to_string());
+    match (permission.from_port, permission.to_port) {
+        (None, None) => "not given".to_owned(),
+        (Some(from), Some(to)) if from == to => from.to_string(),
+        (from, to) => format!("{} to {}", word(from), word(to)),
+    }
+}
+
+fn why(reason: Reason, policy: &Policy) -> String {
+    match reason {
+        Reason::AllTraffic => "no ports are given: every port is open".to_owned(),
+        Reason::AllPorts => "ports 0 to 65535: every port is open".to_owned(),
+        Reason::WideRange | Reason::SplitRanges => {
+            format!("more than max_open_ports ({}) ports", policy.max_open_ports)
+        }
+    }
+}
+
+fn why_not(permission: &IpPermission, ports: Option<(u16, u16)>, policy: &Policy) -> String {
+    if policy.reading == Reading::Reference {
+        return "ports are given, and are not 0 to 65535".to_owned();
+    }
+    match ports {
+        Some(_) => format!("at most max_open_ports ({}) ports", policy.max_open_ports),
+        None if permission.ip_protocol.is_icmp() => "ICMP has types, not ports".to_owned(),
+        None => "the range has no port".to_owned(),
+    }
+}

@@ -1,0 +1,124 @@
+//! The command line of sg-trust.
+
+use std::process::ExitCode;
+
+use clap::{CommandFactory as _, Parser, Subcommand};
+use sg_trust::policy::{Policy, Reading};
+
+mod check;
+mod explain;
+mod policy;
+mod replay;
+mod targets;
+mod terminal;
+mod test;
+
+use terminal::{Outcome, Terminal};
+
+const EXAMPLES: &str = "\
+Examples:
+  aws ec2 describe-security-groups | sg-trust check -
+  sg-trust check --format json groups.json
+  sg-trust replay events/authorize-ingress.json --groups events/account.json
+  sg-trust explain sg-0123456789abcdef0 --groups groups.json
+
+Exit codes: 0 nothing to report; 1 at least one FAILED group (or a failed test);
+2 the command could not do its job (bad usage, unreadable input, an AWS error). 2 beats 1.";
+
+/// Finds AWS security groups that trust other security groups without restriction.
+///
+/// The policy is AWS.SecurityGroup.RestrictsInterSecurityGroupTraffic: a security group must not let another security
+/// group reach all its ports. The same evaluation runs as an AWS Lambda function that publishes findings in Security Hub.
+#[derive(Debug, Parser)]
+#[command(name = "sg-trust", version, after_help = EXAMPLES, arg_required_else_help = true)]
+struct Arguments {
+    #[command(flatten)]
+    settings: Settings,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// The settings of the policy, the same for every command.
+#[derive(Debug, clap::Args)]
+struct Settings {
+    /// The settings file (policy.toml); without it the built-in defaults.
+    #[arg(long = "policy", value_name = "FILE", global = true)]
+    policy_file: Option<String>,
+    /// Overrides the setting `reading`.
+    #[arg(long, value_name = "READING", global = true)]
+    reading: Option<ReadingArgument>,
+}
+
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+enum ReadingArgument {
+    /// Exactly the published detection.
+    Reference,
+    /// What it fails, and what opens as much in another spelling.
+    Effective,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Evaluates security groups from JSON.
+    Check(check::Arguments),
+    /// Runs the function's own code on an event, with a file in place of EC2 and stdout in place of Security Hub.
+    Replay(replay::Arguments),
+    /// Shows what an event makes the function do, and why.
+    Targets(targets::Arguments),
+    /// Runs the tests of a policy file in Panther's format, in the reference reading.
+    Test(test::Arguments),
+    /// Explains the verdict on one group, permission by permission.
+    Explain(explain::Arguments),
+    /// Shows the effective settings, or validates a settings file.
+    #[command(name = "policy")]
+    Settings(policy::Arguments),
+    /// Prints a completion script for a shell.
+    #[command(
+        after_help = "Examples:\n  sg-trust completions bash > ~/.local/share/bash-completion/completions/sg-trust\n  sg-trust completions zsh > ~/.zfunc/_sg-trust"
+    )]
+    Completions {
+        /// The shell.
+        shell: clap_complete::Shell,
+    },
+}
+
+impl Settings {
+    /// The policy with its settings.
+    fn policy(&self) -> anyhow::Result<Policy> {
+        let mut policy = match &self.policy_file {
+            Some(file) => policy::read(file)?,
+            None => Policy::default(),
+        };
+        match self.reading {
+            Some(ReadingArgument::Reference) => policy.reading = Reading::Reference,
+            Some(ReadingArgument::Effective) => policy.reading = Reading::Effective,
+            None => {}
+        }
+        Ok(policy)
+    }
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let mut terminal = Terminal::new();
+    let outcome = run(&arguments, &mut terminal);
+    terminal.end(outcome)
+}
+
+fn run(arguments: &Arguments, terminal: &mut Terminal) -> anyhow::Result<Outcome> {
+    let settings = &arguments.settings;
+    match &arguments.command {
+        Command::Check(arguments) => check::run(arguments, &settings.policy()?, terminal),
+        Command::Replay(arguments) => replay::run(arguments, &settings.policy()?, terminal),
+        Command::Targets(arguments) => targets::run(arguments, terminal),
+        Command::Test(arguments) => test::run(arguments, &settings.policy()?, terminal),
+        Command::Explain(arguments) => explain::run(arguments, &settings.policy()?, terminal),
+        Command::Settings(arguments) => policy::run(arguments, settings, terminal),
+        Command::Completions { shell } => {
+            let mut script = Vec::new();
+            clap_complete::generate(*shell, &mut Arguments::command(), "sg-trust", &mut script);
+            terminal.print(&String::from_utf8(script)?)?;
+            Ok(Outcome::Nothing)
+        }
+    }
+}

@@ -1,0 +1,46 @@
+//! `policy`: shows the effective settings, or validates a settings file.
+
+use anyhow::Context as _;
+use sg_trust::policy::Policy;
+
+use crate::Settings;
+use crate::terminal::{Outcome, Terminal};
+
+const EXAMPLES: &str = "\
+Examples:
+  sg-trust policy --show
+  sg-trust policy --show --policy policy.toml --reading reference
+  sg-trust policy --check policy.toml";
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+#[group(required = true, multiple = false)]
+pub(crate) struct Arguments {
+    /// Prints the effective settings.
+    #[arg(long)]
+    show: bool,
+    /// Validates a settings file.
+    #[arg(long, value_name = "FILE")]
+    check: Option<String>,
+}
+
+/// Reads a settings file.
+pub(crate) fn read(file: &str) -> anyhow::Result<Policy> {
+    let (name, text) = crate::terminal::read(file).context("settings")?;
+    Ok(Policy::from_toml(name, &text)?)
+}
+
+pub(crate) fn run(
+    arguments: &Arguments,
+    settings: &Settings,
+    terminal: &mut Terminal,
+) -> anyhow::Result<Outcome> {
+    match &arguments.check {
+        Some(file) => {
+            read(file)?;
+            terminal.print(&format!("{file}: valid\n"))?;
+        }
+        None => terminal.print(&settings.policy()?.to_toml())?,
+    }
+    Ok(Outcome::Nothing)
+}

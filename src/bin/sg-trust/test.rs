@@ -1,0 +1,101 @@
+//! `test`: the tests of a policy file in Panther's format, against this evaluator in the reference reading.
+
+use anyhow::Context as _;
+use serde::Deserialize;
+use serde_json::Value;
+use sg_trust::model::SecurityGroup;
+use sg_trust::policy::{Policy, Reading, Status};
+
+use crate::terminal::{Outcome, Terminal, read};
+
+const EXAMPLES: &str = "\
+Examples:
+  sg-trust test tests/data/panther-tests.yml
+
+A file has a list `Tests`, each with Name, ExpectedResult (true: compliant) and Resource (a security group). The reading
+is always `reference`: the published detection, nothing more. Exits 1 if any result differs.";
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Arguments {
+    /// Files with tests; `-` is standard input.
+    #[arg(required = true, value_name = "FILE.yml")]
+    files: Vec<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct File {
+    tests: Vec<Case>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Case {
+    name: String,
+    expected_result: bool,
+    resource: Value,
+}
+
+pub(crate) fn run(
+    arguments: &Arguments,
+    policy: &Policy,
+    terminal: &mut Terminal,
+) -> anyhow::Result<Outcome> {
+    let policy = Policy {
+        reading: Reading::Reference,
+        ..policy.clone()
+    };
+    let (mut passed, mut failed) = (0_u64, 0_u64);
+    for path in &arguments.files {
+        let cases = match cases(path) {
+            Ok(cases) => cases,
+            Err(error) => {
+                terminal.complain(&format!("{error:#}"));
+                continue;
+            }
+        };
+        for case in cases {
+            let group: SecurityGroup = match serde_json::from_value(case.resource) {
+                Ok(group) => group,
+                Err(error) => {
+                    terminal.complain(&format!("{path}: test {:?}: {error}", case.name));
+                    continue;
+                }
+            };
+            let verdict = policy.evaluate(&group);
+            let is_compliant = verdict.status != Status::Failed;
+            let name = sg_trust::text::plain(&case.name);
+            if is_compliant == case.expected_result {
+                passed += 1;
+                terminal.print(&format!("ok      {name}\n"))?;
+            } else {
+                failed += 1;
+                let sentences: Vec<_> = verdict
+                    .violations
+                    .iter()
+                    .map(|violation| violation.sentence.as_str())
+                    .collect();
+                let why = if sentences.is_empty() {
+                    "no violation".to_owned()
+                } else {
+                    sentences.join("; ")
+                };
+                terminal.print(&format!(
+                    "FAILED  {name}: expected {}, got {is_compliant} ({why})\n",
+                    case.expected_result
+                ))?;
+            }
+        }
+    }
+    terminal.print(&format!("{passed} passed, {failed} failed\n"))?;
+    Ok(Outcome::of_failed(failed))
+}
+
+fn cases(path: &str) -> anyhow::Result<Vec<Case>> {
+    let (name, text) = read(path)?;
+    let file: File = serde_saphyr::from_str(&text)
+        .with_context(|| format!("{name}: not a policy file with a list `Tests`"))?;
+    anyhow::ensure!(!file.tests.is_empty(), "{name}: the list `Tests` is empty");
+    Ok(file.tests)
+}

@@ -1,0 +1,231 @@
+//! The result of an evaluation with its identity, its state and its evidence, before any format.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use crate::model::{AccountId, GroupId, Partition, Region, SecurityGroup};
+use crate::policy::{self, Severity, Status, Verdict, Violation};
+use crate::trigger::{Proof, Record, Trigger};
+
+/// Where findings stand: one account in one Region.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Scope {
+    /// The partition.
+    pub partition: Partition,
+    /// The Region.
+    pub region: Region,
+    /// The account.
+    pub account: AccountId,
+}
+
+/// What becomes of the finding of a group that passed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Passed {
+    /// It is archived.
+    #[default]
+    Archive,
+    /// It stays active, so that PASSED groups show up.
+    Active,
+}
+
+/// What all findings of one run have in common.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Context {
+    /// Where they stand.
+    pub scope: Scope,
+    /// What becomes of those of groups that passed.
+    pub passed: Passed,
+    /// `Compliance.RelatedRequirements`.
+    pub related_requirements: Vec<String>,
+}
+
+/// One finding.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finding {
+    /// What it has in common with others.
+    pub context: Arc<Context>,
+    /// The moment EC2's answer arrived: the newest observation wins, whatever the order of delivery.
+    pub observed_at: Timestamp,
+    /// The group that it is about.
+    pub group_id: GroupId,
+    /// What was found.
+    pub subject: Subject,
+    /// The event that led to it.
+    pub event: Option<Evidence>,
+}
+
+/// What was found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Subject {
+    /// A group and its evaluation.
+    Evaluated(Box<SecurityGroup>, Verdict),
+    /// The group is gone.
+    Gone,
+}
+
+/// The event behind a finding.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Evidence {
+    /// Who, when, from where.
+    pub record: Record,
+    /// Did this very event add a rule that is among the violations? Only then it opened the group: whoever tags a group
+    /// must not stand beside another's rule.
+    pub opened: bool,
+}
+
+/// `Compliance.Status`, in Security Hub's words.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ComplianceStatus {
+    /// No violation.
+    Passed,
+    /// A violation that no exemption covers.
+    Failed,
+    /// Only exempt violations.
+    Warning,
+    /// The group is gone.
+    NotAvailable,
+}
+
+/// `RecordState`, in Security Hub's words.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RecordState {
+    /// It stands.
+    Active,
+    /// It is kept for the record.
+    Archived,
+}
+
+impl Finding {
+    /// The finding of a group that was evaluated.
+    #[must_use]
+    pub fn evaluated(
+        context: &Arc<Context>,
+        observed_at: Timestamp,
+        group: SecurityGroup,
+        verdict: Verdict,
+    ) -> Self {
+        Self {
+            context: Arc::clone(context),
+            observed_at,
+            group_id: group.group_id.clone(),
+            subject: Subject::Evaluated(Box::new(group), verdict),
+            event: None,
+        }
+    }
+
+    /// The finding of a group that is gone.
+    #[must_use]
+    pub fn gone(context: &Arc<Context>, observed_at: Timestamp, group_id: GroupId) -> Self {
+        Self {
+            context: Arc::clone(context),
+            observed_at,
+            group_id,
+            subject: Subject::Gone,
+            event: None,
+        }
+    }
+
+    /// The same, with the event that led to it.
+    #[must_use]
+    pub fn led_to_by(mut self, trigger: &Trigger) -> Self {
+        if trigger.record.name.is_some() {
+            self.event = Some(Evidence {
+                record: trigger.record.clone(),
+                opened: self.was_opened_by(&trigger.proof),
+            });
+        }
+        self
+    }
+
+    fn was_opened_by(&self, proof: &Proof) -> bool {
+        let Proof::Existed(rules) = proof else {
+            return false;
+        };
+        self.violations().iter().any(|violation| {
+            rules.iter().any(|rule| {
+                violation.source.group_id.as_ref() == Some(&rule.source)
+                    && violation.openings.contains(&rule.opening)
+            })
+        })
+    }
+
+    /// The violations of the group, none when it is gone.
+    #[must_use]
+    pub fn violations(&self) -> &[Violation] {
+        match &self.subject {
+            Subject::Evaluated(_, verdict) => &verdict.violations,
+            Subject::Gone => &[],
+        }
+    }
+
+    /// `Id`: the same for a group whatever its state, `<region>/<account>/<policy id>/<group id>`.
+    #[must_use]
+    pub fn id(&self) -> String {
+        format!(
+            "{}/{}/{}/{}",
+            self.context.scope.region,
+            self.context.scope.account,
+            policy::ID,
+            self.group_id
+        )
+    }
+
+    /// `Compliance.Status`.
+    #[must_use]
+    pub fn compliance_status(&self) -> ComplianceStatus {
+        match &self.subject {
+            Subject::Gone => ComplianceStatus::NotAvailable,
+            Subject::Evaluated(_, verdict) => match verdict.status {
+                Status::Passed => ComplianceStatus::Passed,
+                Status::Failed => ComplianceStatus::Failed,
+                Status::Exempt => ComplianceStatus::Warning,
+            },
+        }
+    }
+
+    /// `RecordState`. A FAILED finding is ACTIVE; so is a PASSED one where the settings want it. The others are
+    /// ARCHIVED, so that a relapse (ARCHIVED to ACTIVE) resets the customer's workflow to NEW.
+    #[must_use]
+    pub fn record_state(&self) -> RecordState {
+        match (self.compliance_status(), self.context.passed) {
+            (ComplianceStatus::Failed, _) | (ComplianceStatus::Passed, Passed::Active) => {
+                RecordState::Active
+            }
+            _ => RecordState::Archived,
+        }
+    }
+
+    /// The severity; INFORMATIONAL unless the group failed.
+    #[must_use]
+    pub fn severity(&self) -> Severity {
+        match &self.subject {
+            Subject::Evaluated(_, verdict) => verdict.severity,
+            Subject::Gone => Severity::Informational,
+        }
+    }
+}
+
+impl ComplianceStatus {
+    /// Security Hub's word.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Passed => "PASSED",
+            Self::Failed => "FAILED",
+            Self::Warning => "WARNING",
+            Self::NotAvailable => "NOT_AVAILABLE",
+        }
+    }
+}
+
+impl RecordState {
+    /// Security Hub's word.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Active => "ACTIVE",
+            Self::Archived => "ARCHIVED",
+        }
+    }
+}

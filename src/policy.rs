@@ -1,0 +1,531 @@
+//! The policy: a security group must not let another security group reach all its ports.
+//!
+//! [`Policy::evaluate`] is a pure function of a group and the settings: no clock, no I/O, no environment.
+//!
+//! # Why it matters
+//!
+//! Administrators tend to trust the groups of their own account. Where one group guards far more sensitive data than
+//! another, a rule that opens everything between them is the path of a lateral movement (MITRE ATT&CK TA0008, T1210).
+//!
+//! # Readings
+//!
+//! [`Reading::Reference`] is the published detection, nothing more. [`Reading::Effective`] fails all that it fails, and
+//! what opens as much in another spelling: nearly all ports, split ranges, `-1` with ports -1 to -1.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::model::{AccountId, GroupPair, IpPermission, Protocol, SecurityGroup};
+
+pub mod fix;
+pub mod ports;
+pub mod sentence;
+pub mod settings;
+
+use ports::{PortSet, clip, width};
+pub use settings::{Policy, Reading};
+
+/// The policy's id, which is also the `GeneratorId` of its findings.
+pub const ID: &str = "AWS.SecurityGroup.RestrictsInterSecurityGroupTraffic";
+/// What the policy asks for, said of one group.
+pub const DEMAND: &str = "should restrict traffic from other security groups";
+/// MITRE ATT&CK tactic and technique: Lateral Movement, Exploitation of Remote Services.
+pub const MITRE: &str = "TA0008:T1210";
+/// Security Hub's finding types, from
+/// <https://docs.aws.amazon.com/securityhub/latest/userguide/securityhub-findings-format-type-taxonomy.html>.
+pub const TYPES: [&str; 2] = [
+    "Software and Configuration Checks/AWS Security Best Practices/Network Reachability",
+    "TTPs/Lateral Movement",
+];
+/// Where AWS explains security group rules.
+pub const REMEDIATION_URL: &str =
+    "https://docs.aws.amazon.com/vpc/latest/userguide/security-group-rules.html";
+/// What to do about a violation.
+pub const REMEDIATION: &str = "Revoke the rule and allow only the ports that the source needs: the commands are in ProductFields sg-trust/fix/1.";
+/// What to do when there is none.
+pub const REMEDIATION_NONE: &str =
+    "Nothing to do: no rule lets another security group reach all ports of this one.";
+
+/// How bad a violation is, in Security Hub's words.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum Severity {
+    /// No issue was found. Of groups only: a violation is at least LOW.
+    Informational,
+    /// It does not require action on its own.
+    Low,
+    /// It must be addressed, not urgently.
+    Medium,
+    /// It must be addressed as a priority.
+    High,
+    /// It must be remediated immediately.
+    Critical,
+}
+
+impl Severity {
+    /// Security Hub's word.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Informational => "INFORMATIONAL",
+            Self::Low => "LOW",
+            Self::Medium => "MEDIUM",
+            Self::High => "HIGH",
+            Self::Critical => "CRITICAL",
+        }
+    }
+}
+
+/// What the evaluation of a group came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum Status {
+    /// No violation.
+    Passed,
+    /// A violation that no exemption covers.
+    Failed,
+    /// Violations, and an exemption for each.
+    Exempt,
+}
+
+impl Status {
+    /// The word users see.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Passed => "PASSED",
+            Self::Failed => "FAILED",
+            Self::Exempt => "EXEMPT",
+        }
+    }
+}
+
+/// Why a permission is a violation, in the order of the policy's text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Reason {
+    /// No port is given, or all protocols with -1 to -1.
+    AllTraffic,
+    /// Ports 0 to 65535.
+    AllPorts,
+    /// More ports than `max_open_ports`, in one permission.
+    WideRange,
+    /// More ports than `max_open_ports`, in several permissions together.
+    SplitRanges,
+}
+
+impl Reason {
+    /// The word users see.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::AllTraffic => "all-traffic",
+            Self::AllPorts => "all-ports",
+            Self::WideRange => "wide-range",
+            Self::SplitRanges => "split-ranges",
+        }
+    }
+}
+
+/// The evaluation of one group.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Verdict {
+    /// Passed, failed or exempt.
+    pub status: Status,
+    /// The highest over the violations that are not exempt; INFORMATIONAL without one.
+    pub severity: Severity,
+    /// By source, protocol and reason: the order of the input does not show.
+    pub violations: Vec<Violation>,
+}
+
+impl Verdict {
+    fn of(violations: Vec<Violation>) -> Self {
+        let severity = violations
+            .iter()
+            .filter(|violation| violation.exemption.is_none())
+            .map(|violation| violation.severity)
+            .max();
+        let status = match severity {
+            Some(_) => Status::Failed,
+            None if violations.is_empty() => Status::Passed,
+            None => Status::Exempt,
+        };
+        Self {
+            status,
+            severity: severity.unwrap_or(Severity::Informational),
+            violations,
+        }
+    }
+
+    /// The violations with the most severe first, otherwise in their own order.
+    #[must_use]
+    pub fn most_severe_first(&self) -> Vec<&Violation> {
+        let mut violations: Vec<_> = self.violations.iter().collect();
+        violations.sort_by_key(|violation| {
+            (
+                violation.exemption.is_some(),
+                std::cmp::Reverse(violation.severity),
+            )
+        });
+        violations
+    }
+}
+
+/// One source that reaches too much over one protocol, for one reason.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Violation {
+    /// Why it is one.
+    pub reason: Reason,
+    /// Over which protocol.
+    pub protocol: Protocol,
+    /// The merged ports of the permissions behind it.
+    pub ports: PortSet,
+    /// How bad.
+    pub severity: Severity,
+    /// Whom the group lets in.
+    pub source: Source,
+    /// The permissions behind it, sorted, each once: what has to be revoked.
+    pub openings: Vec<Opening>,
+    /// The id of the exemption that covers it.
+    pub exemption: Option<String>,
+    /// The violation in one plain sentence.
+    pub sentence: String,
+}
+
+/// Protocol and ports of a permission, as EC2 has them: a rule is revoked by exactly these.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Opening {
+    /// The protocol.
+    pub protocol: Protocol,
+    /// First port, absent for all traffic.
+    pub from_port: Option<i64>,
+    /// Last port, absent for all traffic.
+    pub to_port: Option<i64>,
+}
+
+impl Opening {
+    /// Of one permission or rule. All protocols with ports -1 to -1 is how some of EC2's answers write "no ports".
+    #[must_use]
+    pub fn new(protocol: Protocol, from_port: Option<i64>, to_port: Option<i64>) -> Self {
+        if protocol.is_all() && (from_port, to_port) == (Some(-1), Some(-1)) {
+            return Self {
+                protocol,
+                from_port: None,
+                to_port: None,
+            };
+        }
+        Self {
+            protocol,
+            from_port,
+            to_port,
+        }
+    }
+
+    /// Of a permission.
+    #[must_use]
+    pub fn of(permission: &IpPermission) -> Self {
+        Self::new(
+            permission.ip_protocol.clone(),
+            permission.from_port,
+            permission.to_port,
+        )
+    }
+}
+
+/// A security group that a permission names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Source {
+    /// Its id; absent only where EC2 names it by name alone.
+    pub group_id: Option<String>,
+    /// Its name, where known.
+    pub group_name: Option<String>,
+    /// Its account, where known.
+    pub owner_id: Option<AccountId>,
+    /// Its VPC, where it is peered.
+    pub vpc_id: Option<String>,
+    /// The peering connection to it.
+    pub peering_connection_id: Option<String>,
+    /// What became of the peering connection, when it is not active.
+    pub stale_peering_status: Option<String>,
+    /// Is it the evaluated group itself?
+    pub is_self: bool,
+    /// Is its account another than the evaluated group's?
+    pub is_foreign: bool,
+}
+
+/// What identifies a source: its id; without one, owner and name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct SourceKey<'a> {
+    group_id: Option<&'a str>,
+    owner: Option<&'a str>,
+    name: Option<&'a str>,
+}
+
+impl<'a> SourceKey<'a> {
+    fn of(pair: &'a GroupPair) -> Self {
+        match pair.group_id.as_deref() {
+            Some(id) => Self {
+                group_id: Some(id),
+                owner: None,
+                name: None,
+            },
+            None => Self {
+                group_id: None,
+                owner: pair.user_id.as_ref().map(AccountId::as_str),
+                name: pair.group_name.as_deref(),
+            },
+        }
+    }
+}
+
+/// What the policy says of one permission by itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Judgement {
+    /// It names no security group.
+    NotInterGroup,
+    /// It is a violation, whatever else the group allows.
+    Violates(Reason),
+    /// It is none by itself; these are its ports, which count in the union of its source (none for ICMP and for an
+    /// empty range, and none in the reference reading, which looks at no union).
+    Within(Option<(u16, u16)>),
+}
+
+/// What stands behind a violation to be.
+#[derive(Default)]
+struct Grounds<'a> {
+    permissions: Vec<&'a IpPermission>,
+    pairs: Vec<&'a GroupPair>,
+}
+
+/// A permission that is no violation by itself, for one of its sources.
+struct Part<'a> {
+    source: SourceKey<'a>,
+    protocol: &'a Protocol,
+    ports: (u16, u16),
+    permission: &'a IpPermission,
+    pair: &'a GroupPair,
+}
+
+type Found<'a> = BTreeMap<(SourceKey<'a>, &'a Protocol, Reason), Grounds<'a>>;
+
+impl Policy {
+    /// What this policy says of a group.
+    #[must_use]
+    pub fn evaluate(&self, group: &SecurityGroup) -> Verdict {
+        let mut found = Found::new();
+        let mut parts: Vec<Part<'_>> = Vec::new();
+        for permission in &group.ip_permissions {
+            match self.judge(permission) {
+                Judgement::Violates(reason) => {
+                    for pair in &permission.user_id_group_pairs {
+                        let grounds = found
+                            .entry((SourceKey::of(pair), &permission.ip_protocol, reason))
+                            .or_default();
+                        grounds.permissions.push(permission);
+                        grounds.pairs.push(pair);
+                    }
+                }
+                Judgement::Within(Some(ports)) => {
+                    parts.extend(permission.user_id_group_pairs.iter().map(|pair| Part {
+                        source: SourceKey::of(pair),
+                        protocol: &permission.ip_protocol,
+                        ports,
+                        permission,
+                        pair,
+                    }))
+                }
+                Judgement::NotInterGroup | Judgement::Within(None) => {}
+            }
+        }
+        self.find_split_ranges(parts, &mut found);
+        let violations = found
+            .into_iter()
+            .map(|((_, protocol, reason), grounds)| {
+                self.violation(group, protocol, reason, &grounds)
+            })
+            .collect();
+        Verdict::of(violations)
+    }
+
+    /// What this policy says of one permission by itself.
+    #[must_use]
+    pub fn judge(&self, permission: &IpPermission) -> Judgement {
+        if !permission.is_inter_group() {
+            return Judgement::NotInterGroup;
+        }
+        let (Some(from), Some(to)) = (permission.from_port, permission.to_port) else {
+            return Judgement::Violates(Reason::AllTraffic);
+        };
+        let all_ports = (from, to) == (0, 65_535);
+        if self.reading == Reading::Reference {
+            return if all_ports {
+                Judgement::Violates(Reason::AllPorts)
+            } else {
+                Judgement::Within(None)
+            };
+        }
+        if permission.ip_protocol.is_all() && (from, to) == (-1, -1) {
+            return Judgement::Violates(Reason::AllTraffic);
+        }
+        if all_ports {
+            return Judgement::Violates(Reason::AllPorts);
+        }
+        if permission.ip_protocol.is_icmp() {
+            return Judgement::Within(None);
+        }
+        match clip(from, to) {
+            Some(ports) if width(ports) > u32::from(self.max_open_ports) => {
+                Judgement::Violates(Reason::WideRange)
+            }
+            ports => Judgement::Within(ports),
+        }
+    }
+
+    /// The sources whose permissions reach too much only together.
+    fn find_split_ranges<'a>(&self, mut parts: Vec<Part<'a>>, found: &mut Found<'a>) {
+        let most = u32::from(self.max_open_ports);
+        if parts
+            .iter()
+            .map(|part| u64::from(width(part.ports)))
+            .sum::<u64>()
+            <= u64::from(most)
+        {
+            return;
+        }
+        let too_many = |parts: &[&Part<'_>]| {
+            parts
+                .iter()
+                .map(|part| part.ports)
+                .collect::<PortSet>()
+                .count()
+                > most
+        };
+        parts.sort_by_key(|part| (part.source, part.protocol));
+        for of_source in parts.chunk_by(|a, b| a.source == b.source) {
+            let of_all: Vec<_> = of_source
+                .iter()
+                .filter(|part| part.protocol.is_all())
+                .collect();
+            if too_many(&of_all) {
+                add_split_ranges(found, &of_all);
+                continue;
+            }
+            for of_protocol in of_source.chunk_by(|a, b| a.protocol == b.protocol) {
+                if of_protocol.iter().any(|part| part.protocol.is_all()) {
+                    continue;
+                }
+                let together: Vec<_> = of_protocol.iter().chain(of_all.iter().copied()).collect();
+                if too_many(&together) {
+                    add_split_ranges(found, &together);
+                }
+            }
+        }
+    }
+
+    fn violation(
+        &self,
+        group: &SecurityGroup,
+        protocol: &Protocol,
+        reason: Reason,
+        grounds: &Grounds<'_>,
+    ) -> Violation {
+        let mut openings: Vec<_> = grounds
+            .permissions
+            .iter()
+            .map(|permission| Opening::of(permission))
+            .collect();
+        openings.sort();
+        openings.dedup();
+        let ports = match reason {
+            Reason::AllTraffic => PortSet::all(),
+            _ => openings
+                .iter()
+                .filter_map(|opening| clip(opening.from_port?, opening.to_port?))
+                .collect(),
+        };
+        let source = Source::of(group, &grounds.pairs);
+        let sentence = sentence::violation(group, &source, reason, protocol, &ports);
+        Violation {
+            reason,
+            protocol: protocol.clone(),
+            ports,
+            severity: self.severity,
+            source,
+            openings,
+            exemption: None,
+            sentence,
+        }
+    }
+}
+
+/// Notes a violation of several permissions together; the first part has its source and protocol.
+fn add_split_ranges<'a>(found: &mut Found<'a>, parts: &[&Part<'a>]) {
+    if let Some(first) = parts.first() {
+        let (permissions, pairs) = parts
+            .iter()
+            .map(|part| (part.permission, part.pair))
+            .unzip();
+        found.insert(
+            (first.source, first.protocol, Reason::SplitRanges),
+            Grounds { permissions, pairs },
+        );
+    }
+}
+
+impl Source {
+    /// What the pairs that name one source say of it, whatever their order. Where they do not agree on its account, or
+    /// one does not know it, it is not known.
+    fn of(group: &SecurityGroup, pairs: &[&GroupPair]) -> Self {
+        fn least<'a>(
+            pairs: &[&'a GroupPair],
+            member: impl Fn(&'a GroupPair) -> Option<&'a String>,
+        ) -> Option<String> {
+            pairs.iter().filter_map(|pair| member(pair)).min().cloned()
+        }
+        let group_id = least(pairs, |pair| pair.group_id.as_ref());
+        let is_self = group_id.as_deref() == Some(group.group_id.as_str());
+        let mut owners = pairs.iter().map(|pair| pair.user_id.as_ref());
+        let owner_id = owners
+            .next()
+            .flatten()
+            .filter(|owner| owners.all(|other| other == Some(owner)))
+            .cloned();
+        Self {
+            group_name: least(pairs, |pair| pair.group_name.as_ref()),
+            vpc_id: least(pairs, |pair| pair.vpc_id.as_ref()),
+            peering_connection_id: least(pairs, |pair| pair.vpc_peering_connection_id.as_ref()),
+            stale_peering_status: least(pairs, |pair| {
+                pair.peering_status
+                    .as_ref()
+                    .filter(|status| *status != "active")
+            }),
+            is_foreign: !is_self
+                && owner_id.is_some()
+                && group.owner_id.is_some()
+                && owner_id != group.owner_id,
+            group_id,
+            owner_id,
+            is_self,
+        }
+    }
+}
+
+impl fmt::Display for Severity {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.pad(self.as_str())
+    }
+}
+
+impl fmt::Display for Status {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.pad(self.as_str())
+    }
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.pad(self.as_str())
+    }
+}

@@ -1,0 +1,136 @@
+//! Where findings go.
+//!
+//! [`FindingSink`] is Security Hub in the function, and a [`Writer`] on the command line.
+
+use std::future::Future;
+use std::io::{self, Write};
+use std::sync::{Mutex, PoisonError};
+
+use crate::finding::Finding;
+use crate::render::asff::Unfit;
+use crate::render::{Format, Report, ReportError, Summary};
+
+/// A sink of findings.
+pub trait FindingSink {
+    /// Publishes findings. That one is refused does not keep the others from being published.
+    fn publish(&self, findings: &[Finding]) -> impl Future<Output = Result<(), SinkError>> + Send;
+}
+
+/// Findings that were not published.
+#[derive(Debug, thiserror::Error)]
+pub enum SinkError {
+    /// The sink may take them later: a time-out, throttling, a fault of the service.
+    #[error("{0}")]
+    Unavailable(String),
+    /// The sink will not take any, however often it is asked: a denied call, a hub that is off.
+    #[error("{0}")]
+    Rejected(String),
+    /// These were refused; the others were taken.
+    #[error("{} refused: {}", count(.0.len()), .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
+    Refused(Vec<Refusal>),
+    /// The place to write to is closed.
+    #[error("cannot write")]
+    Write(#[source] io::Error),
+}
+
+/// One finding that was refused.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{id} ({code}: {message})")]
+pub struct Refusal {
+    /// The finding's id.
+    pub id: String,
+    /// Security Hub's error code, or `Unfit` when the product's own check refused it.
+    pub code: String,
+    /// What the code says.
+    pub message: String,
+    /// Is it worth sending again?
+    pub is_retryable: bool,
+}
+
+impl From<Unfit> for Refusal {
+    fn from(unfit: Unfit) -> Self {
+        Self {
+            message: unfit.faults.join(", "),
+            id: unfit.id,
+            code: "Unfit".to_owned(),
+            is_retryable: false,
+        }
+    }
+}
+
+fn count(findings: usize) -> String {
+    if findings == 1 {
+        "1 finding".to_owned()
+    } else {
+        format!("{findings} findings")
+    }
+}
+
+impl SinkError {
+    /// Is it worth sending again? Of refused findings: is any?
+    #[must_use]
+    pub fn is_retryable(&self) -> bool {
+        match self {
+            Self::Unavailable(_) => true,
+            Self::Refused(refusals) => refusals.iter().any(|refusal| refusal.is_retryable),
+            Self::Rejected(_) | Self::Write(_) => false,
+        }
+    }
+}
+
+/// Writes a report of the findings.
+#[derive(Debug)]
+pub struct Writer<W>(Mutex<Inner<W>>);
+
+#[derive(Debug)]
+struct Inner<W> {
+    report: Report,
+    out: W,
+}
+
+impl<W: Write> Writer<W> {
+    /// Of a format, to a place.
+    #[must_use]
+    pub fn new(format: Format, out: W) -> Self {
+        Self(Mutex::new(Inner {
+            report: Report::new(format),
+            out,
+        }))
+    }
+
+    /// Ends the report: how many groups came out how.
+    ///
+    /// # Errors
+    /// When the place does not take the end.
+    pub fn finish(self) -> Result<Summary, SinkError> {
+        let Inner { report, mut out } = self.0.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let summary = *report.summary();
+        let end = report
+            .finish()
+            .map_err(|error| SinkError::Rejected(error.to_string()))?;
+        out.write_all(end.as_bytes())
+            .and_then(|()| out.flush())
+            .map_err(SinkError::Write)?;
+        Ok(summary)
+    }
+}
+
+impl<W: Write + Send> FindingSink for Writer<W> {
+    async fn publish(&self, findings: &[Finding]) -> Result<(), SinkError> {
+        let mut inner = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let Inner { report, out } = &mut *inner;
+        let mut refusals = Vec::new();
+        for finding in findings {
+            match report.finding(finding) {
+                Ok(text) => out.write_all(text.as_bytes()).map_err(SinkError::Write)?,
+                Err(ReportError::Unfit(unfit)) => refusals.push(unfit.into()),
+                Err(error) => return Err(SinkError::Rejected(error.to_string())),
+            }
+        }
+        if refusals.is_empty() {
+            Ok(())
+        } else {
+            Err(SinkError::Refused(refusals))
+        }
+    }
+}

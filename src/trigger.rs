@@ -1,0 +1,168 @@
+//! Which events there are, what they look like, and what each makes the product do.
+//!
+//! [`classify`] is pure and takes any JSON. An event is a hint, never the truth: it says which groups to fetch, and
+//! what was fetched decides. So nothing here guesses: an event that changed something but does not say what becomes a
+//! sweep of the account, never "no change".
+//!
+//! The typed CloudTrail structs of `aws_lambda_events` are not used on purpose: they refuse real events
+//! (`sessionIssuer: {}`), drop `errorCode`, and an error before the handler cannot be explained to anyone. Its
+//! envelopes are right, and used.
+
+use jiff::Timestamp;
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::model::{AccountId, GroupId, Region, VpcId};
+use crate::policy::Opening;
+
+mod cloudtrail;
+mod direct;
+mod envelope;
+
+/// What an event is, what it makes the product do, and what it tells about itself.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Trigger {
+    /// Which kind of event.
+    pub kind: Kind,
+    /// The call's name (CloudTrail), or the event's detail-type.
+    pub event: Option<String>,
+    /// The envelope's account: where it happened.
+    pub account: Option<AccountId>,
+    /// The envelope's Region.
+    pub region: Option<Region>,
+    /// What it makes the product do.
+    pub action: Action,
+    /// Who did it, when and from where.
+    pub record: Record,
+    /// What it proves about its groups.
+    pub proof: Proof,
+}
+
+/// The kinds of events.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Kind {
+    /// An EC2 call that CloudTrail recorded.
+    Cloudtrail,
+    /// A schedule of EventBridge.
+    Schedule,
+    /// A bare `{"action": …}`.
+    Direct,
+    /// Any other event of EventBridge.
+    Other,
+}
+
+/// What an event makes the product do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Action {
+    /// Evaluate these.
+    Evaluate(Vec<Target>),
+    /// Evaluate every group of the account; the reason, where the event names no target.
+    Sweep(Option<String>),
+    /// Nothing, for this reason.
+    Ignore(String),
+}
+
+/// A group, or groups, that an event concerns.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Target {
+    /// The group with this id.
+    GroupId(GroupId),
+    /// The group of this name in the default VPC.
+    GroupName(String),
+    /// The default group of a VPC.
+    DefaultGroupOf(VpcId),
+    /// The groups of a VPC that was deleted: it took its default group along.
+    GroupsOfVpc(VpcId),
+}
+
+/// What an event proves about the groups that it names.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Proof {
+    /// Nothing: it is not a record of a change.
+    #[default]
+    Nothing,
+    /// The group existed; these ingress rules for groups were added to it (none, if the event added no such rule).
+    Existed(Vec<GroupRule>),
+    /// The group was deleted.
+    Deleted,
+}
+
+/// An ingress rule that names a security group, as an event tells it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GroupRule {
+    /// The id of the source.
+    pub source: String,
+    /// Protocol and ports.
+    pub opening: Opening,
+}
+
+/// Who did it, when, from where: carried into the finding. Data of others' choice.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Record {
+    /// `eventName`.
+    pub name: Option<String>,
+    /// CloudTrail's `eventID`, else the envelope's `id`.
+    pub id: Option<String>,
+    /// `eventTime` as it stands in the event.
+    pub time: Option<String>,
+    /// `userIdentity.arn`, else the service or principal that called.
+    pub actor: Option<String>,
+    /// `sourceIPAddress`: an address, or a service's name.
+    pub source_ip: Option<String>,
+    /// `userAgent`.
+    pub user_agent: Option<String>,
+    /// `sourceIdentity`: the person behind the role session, where the session was given one.
+    pub source_identity: Option<String>,
+    /// `onBehalfOf`: the person of IAM Identity Center.
+    pub on_behalf_of: Option<String>,
+}
+
+impl Record {
+    /// The moment of the event, when it gives a readable one.
+    #[must_use]
+    pub fn moment(&self) -> Option<Timestamp> {
+        self.time.as_deref()?.parse().ok()
+    }
+}
+
+/// JSON that is no event, or one that is broken.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum TriggerError {
+    /// None of the shapes that are known.
+    #[error(
+        "no known shape of an event: expected an EventBridge event (with source, detail-type and detail), \
+         {{\"action\":\"sweep\"}}, or {{\"action\":\"evaluate\",\"group_ids\":[\"sg-…\"]}}"
+    )]
+    UnknownShape,
+    /// It looks like an event of EventBridge but is none.
+    #[error("not a well-formed EventBridge event: {0}")]
+    Envelope(String),
+    /// It looks like a record of CloudTrail but is none.
+    #[error("not a well-formed CloudTrail record: {0}")]
+    CloudTrail(&'static str),
+    /// A bare action that cannot be carried out.
+    #[error("not a well-formed action: {0}")]
+    Direct(String),
+}
+
+/// What the event is and what it makes the product do.
+///
+/// # Errors
+/// When it is no event of a known shape; never for an event that is merely not ours.
+pub fn classify(event: &Value) -> Result<Trigger, TriggerError> {
+    let Value::Object(members) = event else {
+        return Err(TriggerError::UnknownShape);
+    };
+    if ["detail-type", "source", "detail"]
+        .iter()
+        .any(|name| members.contains_key(*name))
+    {
+        return envelope::classify(event);
+    }
+    if let Some(action) = members.get("action") {
+        return direct::classify(action, members.get("group_ids"));
+    }
+    Err(TriggerError::UnknownShape)
+}

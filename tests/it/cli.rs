@@ -1,0 +1,313 @@
+//! The command line as a script uses it: output, exit codes, messages.
+
+use assert_cmd::Command;
+use serde_json::Value;
+
+pub(crate) struct Run {
+    pub(crate) code: i32,
+    pub(crate) out: String,
+    pub(crate) err: String,
+}
+
+pub(crate) fn run(arguments: &[&str], input: &str) -> Run {
+    let output = Command::cargo_bin("sg-trust")
+        .unwrap()
+        .args(arguments)
+        .env_remove("AWS_REGION")
+        .write_stdin(input)
+        .output()
+        .unwrap();
+    Run {
+        code: output.status.code().unwrap(),
+        out: String::from_utf8(output.stdout).unwrap(),
+        err: String::from_utf8(output.stderr).unwrap(),
+    }
+}
+
+const FAILED: &str = r#"{"GroupId":"sg-abc123","GroupName":"default","OwnerId":"123456789012","VpcId":"vpc-1","IpPermissions":[{"IpProtocol":"-1","UserIdGroupPairs":[{"GroupId":"sg-def123","UserId":"123456789012"}]}]}"#;
+const PASSED: &str = r#"{"GroupId":"sg-0b","OwnerId":"123456789012","IpPermissions":null}"#;
+
+#[test]
+fn the_json_is_version_1_to_the_letter() {
+    let Run { code, out, .. } = run(&["check", "-", "--format", "json"], FAILED);
+    assert_eq!(code, 1);
+    let expected = serde_json::json!({"version": 1, "policy": "AWS.SecurityGroup.RestrictsInterSecurityGroupTraffic",
+        "groups": [{"group_id": "sg-abc123", "group_name": "default", "owner_id": "123456789012", "vpc_id": "vpc-1", "verdict": "FAILED", "severity": "LOW",
+          "violations": [{"reason": "all-traffic", "protocol": "-1", "ports": [[0, 65535]], "open_ports": 65536,
+            "severity": "LOW", "sentence": "sg-abc123 (default) accepts all traffic from sg-def123", "exemption": null,
+            "source": {"group_id": "sg-def123", "group_name": null, "owner_id": "123456789012", "vpc_id": null, "peering_connection_id": null, "self": false},
+            "fix": {"revoke": "aws ec2 revoke-security-group-ingress --group-id sg-abc123 --ip-permissions '[{\"IpProtocol\":\"-1\",\"UserIdGroupPairs\":[{\"GroupId\":\"sg-def123\"}]}]'",
+                    "authorize": "aws ec2 authorize-security-group-ingress --group-id sg-abc123 --ip-permissions '[{\"IpProtocol\":\"tcp\",\"FromPort\":FROM_PORT,\"ToPort\":TO_PORT,\"UserIdGroupPairs\":[{\"GroupId\":\"sg-def123\"}]}]'"}}]}],
+        "summary": {"groups": 1, "passed": 0, "failed": 1, "exempt": 0}});
+    assert_eq!(serde_json::from_str::<Value>(&out).unwrap(), expected);
+}
+
+#[test]
+fn the_table_shows_what_failed_and_counts_the_rest() {
+    let Run { code, out, .. } = run(&["check", "-"], &format!("{FAILED}\n{PASSED}\n"));
+    assert_eq!(code, 1);
+    insta::assert_snapshot!(out, @r#"
+    VERDICT  SEVERITY       GROUP                 NAME                          VPC
+    FAILED   LOW            sg-abc123             default                       vpc-1
+             sg-abc123 (default) accepts all traffic from sg-def123 [all-traffic]
+               fix: aws ec2 revoke-security-group-ingress --group-id sg-abc123 --ip-permissions '[{"IpProtocol":"-1","UserIdGroupPairs":[{"GroupId":"sg-def123"}]}]'
+
+    2 groups: 1 passed, 1 failed, 0 exempt
+    "#);
+    let Run { code, out, .. } = run(&["check", "-"], PASSED);
+    assert_eq!(
+        (code, out.as_str()),
+        (0, "1 group: 1 passed, 0 failed, 0 exempt\n")
+    );
+}
+
+#[test]
+fn exit_codes_mean_something() {
+    for (arguments, input, code) in [
+        (&["check", "-"][..], PASSED.to_owned(), 0),
+        (&["check", "-"], r#"{"SecurityGroups":[]}"#.to_owned(), 0),
+        (&["check", "-"], FAILED.to_owned(), 1),
+        (&["check", "-"], format!("{FAILED}\nnonsense\n"), 2),
+        (&["check", "-"], String::new(), 2),
+        (&["check", "/nowhere/at/all.json"], String::new(), 2),
+        (&["check"], String::new(), 2),
+        (&["no-such-command"], String::new(), 2),
+        (&["check", "-", "--format", "xml"], String::new(), 2),
+        (&["--help"], String::new(), 0),
+        (&["check", "-", "--reading", "reference"], r#"{"GroupId":"sg-1","IpPermissions":[{"FromPort":1,"ToPort":65535,"IpProtocol":"tcp","UserIdGroupPairs":[{}]}]}"#.to_owned(), 0),
+        (&["check", "-"], r#"{"GroupId":"sg-1","IpPermissions":[{"FromPort":1,"ToPort":65535,"IpProtocol":"tcp","UserIdGroupPairs":[{}]}]}"#.to_owned(), 1),
+        (&["explain", "sg-0b", "--groups", "-"], PASSED.to_owned(), 0),
+        (&["explain", "sg-abc123", "--groups", "-"], FAILED.to_owned(), 1),
+        (&["explain", "sg-0c", "--groups", "-"], PASSED.to_owned(), 2),
+        (&["explain", "sg-0b", "--groups", "-"], format!("{PASSED}\n{PASSED}"), 2),
+    ] {
+        let Run { code: actual, err, .. } = run(arguments, &input);
+        assert_eq!(actual, code, "{arguments:?} {input}: {err}");
+    }
+}
+
+#[test]
+fn what_is_wrong_with_the_input_is_said() {
+    for (input, says) in [
+        ("", "no JSON document"),
+        (
+            r#"{"GroupId":"sg-1","ipPermissions":[]}"#,
+            "`ipPermissions` is not a member of a security group",
+        ),
+        (
+            r#"{"SecurityGroups":[],"NextToken":"x"}"#,
+            "there is a NextToken",
+        ),
+        (
+            r#"{"SecurityGroups":[{"GroupId":"sg-1"}]}"#,
+            "standard input:1: group [0]: security group",
+        ),
+    ] {
+        let Run { code, err, .. } = run(&["check", "-"], input);
+        assert!(code == 2 && err.contains(says), "{input}: {err}");
+    }
+}
+
+#[test]
+fn one_bad_document_does_not_cost_the_others() {
+    let Run { code, out, err } = run(
+        &["check", "-", "--format", "json"],
+        &format!("{FAILED}\n{{\"GroupId\":\n{PASSED}\n"),
+    );
+    assert_eq!(code, 2);
+    assert!(err.contains("standard input:2: "), "{err}");
+    let report: Value = serde_json::from_str(&out).unwrap();
+    assert_eq!(report["summary"]["groups"], 2);
+}
+
+#[test]
+fn asff_needs_a_region_and_an_owner() {
+    let Run { code, err, out } = run(&["check", "-", "--format", "asff"], FAILED);
+    assert!(
+        code == 2 && err.contains("--region") && out == "[]\n",
+        "{err} {out}"
+    );
+    let with_arn = FAILED.replace("\"VpcId\"", "\"SecurityGroupArn\":\"arn:aws-cn:ec2:cn-north-1:123456789012:security-group/sg-abc123\",\"VpcId\"");
+    let Run { code, out, .. } = run(&["check", "-", "--format", "asff"], &with_arn);
+    assert_eq!(code, 1);
+    assert_eq!(
+        serde_json::from_str::<Value>(&out).unwrap()[0]["Resources"][0]["Partition"],
+        "aws-cn"
+    );
+    let without_owner = FAILED.replace("\"OwnerId\":\"123456789012\",", "");
+    let Run { code, err, .. } = run(
+        &["check", "-", "--format", "asff", "--region", "eu-west-1"],
+        &without_owner,
+    );
+    assert!(code == 2 && err.contains("OwnerId"), "{err}");
+}
+
+#[test]
+fn the_published_tests_pass_and_a_wrong_expectation_is_seen() {
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/panther-tests.yml");
+    let Run { code, out, .. } = run(&["test", file], "");
+    assert_eq!(code, 0);
+    assert!(out.ends_with("3 passed, 0 failed\n"), "{out}");
+    let wrong = std::fs::read_to_string(file)
+        .unwrap()
+        .replace("ExpectedResult: false", "ExpectedResult: true");
+    let Run { code, out, .. } = run(&["test", "-"], &wrong);
+    assert_eq!(code, 1);
+    assert!(out.contains("FAILED  Security Group Does Not Restrict Inter Security Group Traffic: expected true, got false"), "{out}");
+    let Run { code, .. } = run(&["test", "-"], "Tests: []");
+    assert_eq!(code, 2);
+}
+
+#[test]
+fn a_replay_prints_what_check_prints() {
+    let events = concat!(env!("CARGO_MANIFEST_DIR"), "/events");
+    let account = format!("{events}/account.json");
+    let event = format!("{events}/authorize-ingress.json");
+    let Run { code, out, .. } = run(
+        &["replay", &event, "--groups", &account, "--format", "json"],
+        "",
+    );
+    assert_eq!(code, 1);
+    let report: Value = serde_json::from_str(&out).unwrap();
+    assert_eq!(report["version"], 1);
+    assert_eq!(report["groups"][0]["group_id"], "sg-0123456789abcdef0");
+    assert_eq!(
+        report["summary"],
+        serde_json::json!({"groups": 1, "passed": 0, "failed": 1, "exempt": 0})
+    );
+    let gone = format!("{events}/delete-security-group.json");
+    let Run { code, out, .. } = run(
+        &["replay", &gone, "--groups", &account, "--format", "json"],
+        "",
+    );
+    assert_eq!(code, 0);
+    let report: Value = serde_json::from_str(&out).unwrap();
+    assert_eq!(
+        report["archived"],
+        serde_json::json!(["sg-0deadbeefdeadbeef"])
+    );
+}
+
+#[test]
+fn a_bad_snapshot_is_refused_whole() {
+    let event = concat!(env!("CARGO_MANIFEST_DIR"), "/events/authorize-ingress.json");
+    let Run { code, out, err } = run(
+        &["replay", event, "--groups", "-"],
+        &format!("{FAILED}\n{{\"GroupId\":\"sg-0123456789abcdef0\"}}\n"),
+    );
+    assert_eq!((code, out.as_str()), (2, ""), "{err}");
+    assert!(err.contains("IpPermissions"), "{err}");
+}
+
+#[test]
+fn a_group_of_another_account_is_not_evaluated() {
+    let events = concat!(env!("CARGO_MANIFEST_DIR"), "/events");
+    let event = r#"{"action":"evaluate","group_ids":["sg-0ccccccccccccccc1"]}"#;
+    let groups = std::fs::read_to_string(format!("{events}/account.json")).unwrap();
+    let mut wrapped: Value = serde_json::from_str(
+        &std::fs::read_to_string(format!("{events}/authorize-ingress.json")).unwrap(),
+    )
+    .unwrap();
+    wrapped["detail"]["requestParameters"]["groupId"] = "sg-0ccccccccccccccc1".into();
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), wrapped.to_string()).unwrap();
+    let Run { code, out, err } = run(
+        &[
+            "replay",
+            file.path().to_str().unwrap(),
+            "--groups",
+            "-",
+            "--format",
+            "asff",
+        ],
+        &groups,
+    );
+    assert_eq!((code, out.trim()), (0, "[]"));
+    assert!(
+        err.contains(
+            "ignored: sg-0ccccccccccccccc1 belongs to 210987654321: its own function evaluates it"
+        ),
+        "{err}"
+    );
+    std::fs::write(file.path(), event).unwrap();
+    let Run { code, err, .. } = run(
+        &["replay", file.path().to_str().unwrap(), "--groups", "-"],
+        &groups,
+    );
+    assert!(code == 2 && err.contains("groups of 2 accounts"), "{err}");
+}
+
+#[test]
+fn settings_are_shown_and_checked() {
+    let Run { code, out, .. } = run(&["policy", "--show", "--reading", "reference"], "");
+    assert_eq!(code, 0);
+    insta::assert_snapshot!(out, @r#"
+    reading = "reference"
+    max_open_ports = 65000
+    severity = "LOW"
+    related_requirements = ["PCI DSS v4.0.1/1.3.1", "PCI DSS v3.2.1/1.2.1", "NIST.800-53.r5 SC-7"]
+    "#);
+    let Run { code, err, .. } = run(
+        &["policy", "--check", "-"],
+        "severity = \"HIGH\"\nmax_open_port = 3\n",
+    );
+    assert!(
+        code == 2 && err.contains("standard input:2: unknown field `max_open_port`"),
+        "{err}"
+    );
+    let Run { code, .. } = run(&["policy", "--check", "-"], "severity = \"HIGH\"\n");
+    assert_eq!(code, 0);
+}
+
+#[test]
+fn completions_come_for_every_shell() {
+    for shell in ["bash", "zsh", "fish", "powershell", "elvish"] {
+        let Run { code, out, .. } = run(&["completions", shell], "");
+        assert!(code == 0 && out.contains("replay"), "{shell}");
+    }
+}
+
+#[test]
+fn a_closed_pipe_ends_quietly() {
+    let binary = assert_cmd::cargo::cargo_bin("sg-trust");
+    let groups = format!("{FAILED}\n").repeat(20_000);
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), groups).unwrap();
+    let script = format!(
+        "'{}' check '{}' | head -n 1",
+        binary.display(),
+        file.path().display()
+    );
+    let output = std::process::Command::new("sh")
+        .args(["-c", &script])
+        .output()
+        .unwrap();
+    assert!(
+        output.status.success() && output.stderr.is_empty(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    assert!(output.stdout.starts_with(b"VERDICT"));
+}
+
+#[test]
+fn no_color_is_written_where_none_is_wanted() {
+    let output = Command::cargo_bin("sg-trust")
+        .unwrap()
+        .args(["check", "-"])
+        .env("NO_COLOR", "1")
+        .env("CLICOLOR_FORCE", "1")
+        .write_stdin(FAILED)
+        .output()
+        .unwrap();
+    assert!(!output.stdout.contains(&0x1b));
+    let output = Command::cargo_bin("sg-trust")
+        .unwrap()
+        .args(["check", "-"])
+        .env_remove("NO_COLOR")
+        .env("CLICOLOR_FORCE", "1")
+        .write_stdin(FAILED)
+        .output()
+        .unwrap();
+    assert!(output.stdout.contains(&0x1b));
+}

@@ -1,0 +1,431 @@
+//! Every file in `events/`: what it makes the function do, and what a replay of it comes to.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use proptest::prelude::*;
+use serde_json::Value;
+use sg_trust::model::GroupId;
+use sg_trust::trigger::{Action, Target, Trigger, classify};
+
+use crate::cli::{Run, run};
+
+/// File, and what `targets` says: the action, then its targets or its reason.
+const EVENTS: &[(&str, &str)] = &[
+    ("associate-vpc", "evaluate group_id sg-0123456789abcdef0"),
+    ("authorize-egress", "evaluate group_id sg-0123456789abcdef0"),
+    (
+        "authorize-ingress",
+        "evaluate group_id sg-0123456789abcdef0",
+    ),
+    ("authorize-ingress-by-name", "evaluate group_name web"),
+    (
+        "authorize-ingress-denied",
+        "ignore AuthorizeSecurityGroupIngress failed with Client.UnauthorizedOperation: nothing changed",
+    ),
+    (
+        "authorize-ingress-dry-run",
+        "ignore AuthorizeSecurityGroupIngress failed with Client.DryRunOperation: nothing changed",
+    ),
+    (
+        "authorize-ingress-error-code-null",
+        "evaluate group_id sg-0123456789abcdef0",
+    ),
+    (
+        "authorize-ingress-odd-id",
+        "sweep AuthorizeSecurityGroupIngress does not tell what it changed (\"sg-0123; rm -rf /\" has not the form of a group id)",
+    ),
+    (
+        "authorize-ingress-parameters-null",
+        "sweep AuthorizeSecurityGroupIngress does not tell what it changed (its parameters were left out)",
+    ),
+    (
+        "authorize-ingress-parameters-omitted",
+        "sweep AuthorizeSecurityGroupIngress does not tell what it changed (its parameters name no group)",
+    ),
+    (
+        "authorize-ingress-rule-set-only",
+        "evaluate group_id sg-0123456789abcdef0",
+    ),
+    ("by-a-service", "evaluate group_id sg-0123456789abcdef0"),
+    (
+        "by-a-service-alone",
+        "evaluate group_id sg-0123456789abcdef0",
+    ),
+    (
+        "by-a-web-identity",
+        "evaluate group_id sg-0123456789abcdef0",
+    ),
+    (
+        "by-identity-center",
+        "evaluate group_id sg-0123456789abcdef0",
+    ),
+    (
+        "create-default-vpc",
+        "evaluate default_group_of vpc-0aa11bb22cc33dd44",
+    ),
+    (
+        "create-security-group",
+        "evaluate group_id sg-0123456789abcdef0",
+    ),
+    (
+        "create-tags",
+        "evaluate group_id sg-0123456789abcdef0, group_id sg-0fedcba9876543210",
+    ),
+    (
+        "create-tags-others",
+        "ignore CreateTags of resources that are no security groups",
+    ),
+    (
+        "create-vpc",
+        "evaluate default_group_of vpc-0aa11bb22cc33dd44",
+    ),
+    (
+        "create-vpc-response",
+        "evaluate default_group_of vpc-0aa11bb22cc33dd44",
+    ),
+    (
+        "delete-security-group",
+        "evaluate group_id sg-0deadbeefdeadbeef",
+    ),
+    (
+        "delete-security-group-by-name",
+        "evaluate group_name old-web",
+    ),
+    (
+        "delete-security-group-by-name-answered",
+        "evaluate group_id sg-0deadbeefdeadbeef",
+    ),
+    ("delete-tags", "evaluate group_id sg-0123456789abcdef0"),
+    ("delete-vpc", "evaluate groups_of_vpc vpc-0deadbeefdeadbeef"),
+    ("disassociate-vpc", "evaluate group_id sg-0123456789abcdef0"),
+    (
+        "evaluate",
+        "evaluate group_id sg-0123456789abcdef0, group_id sg-0fedcba9876543210",
+    ),
+    (
+        "instance-state",
+        "ignore an event \"EC2 Instance State-change Notification\" of \"aws.ec2\" changes no security group",
+    ),
+    (
+        "malformed-action",
+        "error not a well-formed action: action is \"destroy\", not \"sweep\" or \"evaluate\"",
+    ),
+    (
+        "malformed-cut",
+        "error not a JSON document: EOF while parsing a string at line 1 column 108",
+    ),
+    (
+        "malformed-detail",
+        "error not a well-formed CloudTrail record: detail is not an object",
+    ),
+    (
+        "malformed-group-ids",
+        "error not a well-formed action: \"i-0123456789abcdef0\" in group_ids has not the form of a group id (sg-…)",
+    ),
+    (
+        "malformed-group-ids-missing",
+        "error not a well-formed action: evaluate needs group_ids, a list of one group id or more",
+    ),
+    (
+        "malformed-no-detail",
+        "error not a well-formed EventBridge event: missing field `detail`",
+    ),
+    (
+        "malformed-no-event-name",
+        "error not a well-formed CloudTrail record: detail.eventName is missing or not a string",
+    ),
+    (
+        "malformed-no-event-source",
+        "error not a well-formed CloudTrail record: detail.eventSource is missing or not a string",
+    ),
+    (
+        "malformed-shape",
+        "error no known shape of an event: expected an EventBridge event (with source, detail-type and detail), {\"action\":\"sweep\"}, or {\"action\":\"evaluate\",\"group_ids\":[\"sg-…\"]}",
+    ),
+    ("modify-rules", "evaluate group_id sg-0123456789abcdef0"),
+    (
+        "modify-rules-empty-wrapper",
+        "sweep ModifySecurityGroupRules does not tell what it changed (its parameters were left out)",
+    ),
+    (
+        "modify-rules-several",
+        "evaluate group_id sg-0123456789abcdef0",
+    ),
+    ("other-account", "evaluate group_id sg-0123456789abcdef0"),
+    ("revoke-egress", "evaluate group_id sg-0123456789abcdef0"),
+    ("revoke-ingress", "evaluate group_id sg-0123456789abcdef0"),
+    (
+        "revoke-ingress-by-rule-id",
+        "evaluate group_id sg-0123456789abcdef0",
+    ),
+    (
+        "run-instances",
+        "ignore RunInstances changes no security group",
+    ),
+    ("schedule", "sweep"),
+    ("scheduler", "sweep"),
+    (
+        "securityhub-imported",
+        "ignore an event \"Security Hub Findings - Imported\" of \"aws.securityhub\" changes no security group",
+    ),
+    ("sweep", "sweep"),
+    (
+        "update-rule-descriptions-egress",
+        "evaluate group_id sg-0123456789abcdef0",
+    ),
+    (
+        "update-rule-descriptions-ingress",
+        "evaluate group_id sg-0123456789abcdef0",
+    ),
+    (
+        "update-rule-descriptions-ingress-request",
+        "evaluate group_id sg-0123456789abcdef0",
+    ),
+    (
+        "wickr",
+        "ignore an event \"AWS API Call via CloudTrail\" of \"aws.wickr\" changes no security group",
+    ),
+    (
+        "wickr-as-ec2",
+        "ignore CreateSecurityGroup of wickr.amazonaws.com is not EC2's",
+    ),
+];
+
+fn path_of(name: &str) -> String {
+    format!("{}/events/{name}.json", env!("CARGO_MANIFEST_DIR"))
+}
+
+fn files() -> Vec<String> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("events");
+    let mut names: Vec<_> = std::fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| {
+            entry
+                .unwrap()
+                .path()
+                .file_stem()
+                .unwrap()
+                .to_str()
+                .unwrap()
+                .to_owned()
+        })
+        .filter(|name| name != "account")
+        .collect();
+    names.sort();
+    names
+}
+
+fn said(targets: &Value) -> String {
+    let named: Vec<_> = targets["targets"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .flat_map(|target| target.as_object().unwrap())
+        .map(|(kind, name)| format!("{kind} {}", name.as_str().unwrap()))
+        .collect();
+    let reason = targets["reason"].as_str().unwrap_or_default();
+    format!(
+        "{} {}{reason}",
+        targets["action"].as_str().unwrap(),
+        named.join(", ")
+    )
+    .trim_end()
+    .to_owned()
+}
+
+#[test]
+fn every_event_does_what_the_table_says() {
+    let expected: BTreeMap<_, _> = EVENTS.iter().copied().collect();
+    for name in files() {
+        let path = path_of(&name);
+        let Run { code, out, err } = run(&["targets", &path], "");
+        let said = match code {
+            0 => said(&serde_json::from_str(&out).unwrap()),
+            2 => format!(
+                "error {}",
+                err.trim_end()
+                    .strip_prefix(&format!("sg-trust: {path}: "))
+                    .unwrap()
+            ),
+            other => panic!("{name} exits {other}"),
+        };
+        assert_eq!(
+            expected.get(name.as_str()).copied(),
+            Some(said.as_str()),
+            "{name}"
+        );
+    }
+    assert_eq!(
+        files().len(),
+        expected.len(),
+        "every row of the table has its file"
+    );
+}
+
+#[test]
+fn who_did_it_is_found_whoever_it_was() {
+    let actor_of = |name: &str| {
+        let event: Value =
+            serde_json::from_str(&std::fs::read_to_string(path_of(name)).unwrap()).unwrap();
+        classify(&event).unwrap().record
+    };
+    assert_eq!(
+        actor_of("authorize-ingress").actor.unwrap(),
+        "arn:aws:sts::123456789012:assumed-role/dev/alice"
+    );
+    assert_eq!(
+        actor_of("by-a-service-alone").actor.unwrap(),
+        "elasticmapreduce.amazonaws.com"
+    );
+    assert_eq!(
+        actor_of("by-a-web-identity").source_identity.unwrap(),
+        "alice@example.com"
+    );
+    let on_behalf_of = actor_of("by-identity-center").on_behalf_of.unwrap();
+    assert_eq!(
+        on_behalf_of,
+        "9067000000-0aa1 of arn:aws:identitystore::123456789012:identitystore/d-9067000000"
+    );
+}
+
+/// What a replay against `events/account.json` publishes: `group state/status` each, or why not.
+fn replayed(name: &str) -> String {
+    let account = path_of("account");
+    let Run { code, out, err } = run(
+        &[
+            "replay",
+            &path_of(name),
+            "--groups",
+            &account,
+            "--format",
+            "asff",
+        ],
+        "",
+    );
+    let findings: Vec<Value> = serde_json::from_str(&out).unwrap();
+    let mut said: Vec<_> = findings
+        .iter()
+        .map(|finding| {
+            let id = finding["Id"].as_str().unwrap().rsplit('/').next().unwrap();
+            let opened = if finding["ProductFields"]["sg-trust/opened-by"].is_string() {
+                " opened"
+            } else {
+                ""
+            };
+            format!(
+                "{id} {}/{}{opened}",
+                finding["Compliance"]["Status"].as_str().unwrap(),
+                finding["RecordState"].as_str().unwrap()
+            )
+        })
+        .collect();
+    said.extend(
+        err.lines()
+            .map(|line| line.rsplit(".json: ").next().unwrap().to_owned()),
+    );
+    format!("{code}: {}", said.join("; "))
+}
+
+#[test]
+fn a_replay_publishes_what_the_function_would() {
+    let target = "sg-0123456789abcdef0 FAILED/ACTIVE";
+    for (name, expected) in [
+        ("authorize-ingress", format!("1: {target} opened")),
+        ("modify-rules", format!("1: {target} opened")),
+        ("modify-rules-several", format!("1: {target} opened")),
+        ("by-a-web-identity", format!("1: {target} opened")),
+        // Another rule than the one in violation, an egress rule, a revoked rule, a tag: they did not open the group.
+        ("authorize-ingress-error-code-null", format!("1: {target}")),
+        ("authorize-egress", format!("1: {target}")),
+        ("revoke-ingress", format!("1: {target}")),
+        ("by-a-service", format!("1: {target}")),
+        ("create-tags", format!("1: {target}; sg-0fedcba9876543210 PASSED/ARCHIVED")),
+        ("authorize-ingress-by-name", "0: sg-0fedcba9876543210 PASSED/ARCHIVED".to_owned()),
+        ("delete-security-group", "0: sg-0deadbeefdeadbeef NOT_AVAILABLE/ARCHIVED".to_owned()),
+        ("create-vpc", "1: sg-0aaaaaaaaaaaaaaa4 FAILED/ACTIVE".to_owned()),
+        ("authorize-ingress-denied", "0: ignored: AuthorizeSecurityGroupIngress failed with Client.UnauthorizedOperation: nothing changed".to_owned()),
+    ] {
+        assert_eq!(replayed(name), expected, "{name}");
+    }
+}
+
+#[test]
+fn a_sweep_covers_every_group_of_the_account_and_no_other() {
+    for name in ["schedule", "scheduler", "authorize-ingress-parameters-null"] {
+        let said = replayed(name);
+        assert_eq!(said.matches("; ").count() + 1, 6, "{said}");
+        assert!(
+            said.starts_with("1: ") && !said.contains("sg-0ccccccccccccccc1"),
+            "{said}"
+        );
+    }
+}
+
+fn mutated() -> impl Strategy<Value = Value> {
+    let events: Vec<Value> = files()
+        .iter()
+        .filter_map(|name| {
+            serde_json::from_str(&std::fs::read_to_string(path_of(name)).unwrap()).ok()
+        })
+        .collect();
+    let junk = prop::sample::select(vec![
+        Value::Null,
+        Value::from(""),
+        Value::from("sg-1\u{0}"),
+        Value::from("sg-0; rm"),
+        Value::from(-1),
+        Value::from(true),
+        serde_json::json!([]),
+        serde_json::json!({}),
+        serde_json::json!({"items": [null, {"groupId": ["sg-1"]}]}),
+        serde_json::json!([{"groupId": "sgr-1"}]),
+    ]);
+    (
+        prop::sample::select(events),
+        any::<prop::sample::Index>(),
+        junk,
+    )
+        .prop_map(|(mut event, place, junk)| {
+            let mut pointers = Vec::new();
+            collect_pointers(&event, String::new(), &mut pointers);
+            if let Some(value) = event.pointer_mut(&pointers[place.index(pointers.len())]) {
+                *value = junk;
+            }
+            event
+        })
+}
+
+fn collect_pointers(value: &Value, at: String, pointers: &mut Vec<String>) {
+    match value {
+        Value::Object(members) => members.iter().for_each(|(name, value)| {
+            collect_pointers(
+                value,
+                format!("{at}/{}", name.replace('~', "~0").replace('/', "~1")),
+                pointers,
+            );
+        }),
+        Value::Array(items) => {
+            items.iter().enumerate().for_each(|(index, value)| {
+                collect_pointers(value, format!("{at}/{index}"), pointers)
+            });
+        }
+        _ => {}
+    }
+    pointers.push(at);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2000))]
+    #[test]
+    fn a_mutated_event_never_panics_and_never_names_what_is_no_group(event in mutated()) {
+        if let Ok(Trigger { action: Action::Evaluate(targets), .. }) = classify(&event) {
+            prop_assert!(!targets.is_empty());
+            for target in targets {
+                if let Target::GroupId(id) = target {
+                    prop_assert!(GroupId::parse(id.as_str()).is_some(), "{}", id);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,13 @@
+//! One binary of integration tests: the command line, the sample events, and properties of the policy.
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test may fail loudly"
+)]
+
+mod asff;
+mod cli;
+mod corpus;
+mod groups;
+mod hostile;
+mod reference;
