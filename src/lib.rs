@@ -21,11 +21,15 @@
 //! | [`source`] | where groups come from: the trait, and an account snapshot in a file |
 //! | [`sink`] | where findings go: the trait, and a writer |
 //! | [`pipeline`] | one event from its JSON to its published findings |
+//! | `aws` | EC2, Security Hub and the Lambda function, on the AWS SDK (feature `aws`) |
+//! | [`telemetry`] | what a run tells about itself |
 //! | [`text`] | text that others chose, made fit to be shown |
 //!
 //! `model`, `trigger`, `policy`, `finding` and `render` are synchronous and pure: time, account and Region come in as
 //! arguments, so that a test of any of them needs no fake.
 
+#[cfg(feature = "aws")]
+pub mod aws;
 pub mod finding;
 pub mod model;
 pub mod pipeline;
@@ -33,5 +37,6 @@ pub mod policy;
 pub mod render;
 pub mod sink;
 pub mod source;
+pub mod telemetry;
 pub mod text;
 pub mod trigger;

@@ -3,17 +3,20 @@
 //! The Lambda function, `replay` and `scan` are this with other ends.
 
 use std::collections::BTreeSet;
+use std::future::Future;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::finding::{Context, Finding};
+use crate::finding::{Context, Finding, Subject};
 use crate::model::{GroupId, SecurityGroup};
 use crate::policy::{Policy, Status};
 use crate::sink::{FindingSink, SinkError};
 use crate::source::{GroupSource, Observation, Owner, Query, SourceError};
+use crate::telemetry::Trace;
 use crate::trigger::{self, Action, Proof, Target, Trigger, TriggerError};
 
 /// The way of an event through a source, the policy and a sink.
@@ -97,17 +100,18 @@ impl<S: GroupSource, K: FindingSink> Pipeline<'_, S, K> {
     ///
     /// # Errors
     /// For whatever might hide a missed evaluation; never for an event that is not ours.
-    pub async fn handle(&self, event: &Value) -> Result<Outcome, PipelineError> {
+    pub async fn handle(&self, event: &Value, trace: &mut Trace) -> Result<Outcome, PipelineError> {
         let trigger = trigger::classify(event)?;
+        trace.began(&trigger);
         if let Some(reason) = self.is_foreign(&trigger) {
             return Ok(Outcome::ignored(reason));
         }
         match &trigger.action {
             Action::Ignore(reason) => Ok(Outcome::ignored(reason.clone())),
-            Action::Sweep(_) => self.sweep().await,
+            Action::Sweep(_) => self.sweep(trace).await,
             Action::Evaluate(targets) => {
-                let batch = self.fetch(&trigger, targets).await?;
-                self.sink.publish(&batch.findings).await?;
+                let batch = self.fetch(&trigger, targets, trace).await?;
+                self.publish(&batch, trace).await?;
                 Ok(batch.finish())
             }
         }
@@ -117,14 +121,14 @@ impl<S: GroupSource, K: FindingSink> Pipeline<'_, S, K> {
     ///
     /// # Errors
     /// When a page could not be had or published.
-    pub async fn sweep(&self) -> Result<Outcome, PipelineError> {
+    pub async fn sweep(&self, trace: &mut Trace) -> Result<Outcome, PipelineError> {
         let mut outcome = Outcome::default();
         let mut after = None;
         loop {
-            let page = self.source.page(after).await?;
+            let page = timed(self.source.page(after), &mut trace.fetching).await?;
             let mut batch = Batch::default();
             self.evaluate(page.observation, None, &mut batch);
-            self.sink.publish(&batch.findings).await?;
+            self.publish(&batch, trace).await?;
             outcome.add(&batch.outcome);
             after = page.next;
             if after.is_none() {
@@ -146,7 +150,12 @@ impl<S: GroupSource, K: FindingSink> Pipeline<'_, S, K> {
         })
     }
 
-    async fn fetch(&self, trigger: &Trigger, targets: &[Target]) -> Result<Batch, PipelineError> {
+    async fn fetch(
+        &self,
+        trigger: &Trigger,
+        targets: &[Target],
+        trace: &mut Trace,
+    ) -> Result<Batch, PipelineError> {
         let mut batch = Batch::default();
         let mut ids = BTreeSet::new();
         for target in targets {
@@ -155,7 +164,7 @@ impl<S: GroupSource, K: FindingSink> Pipeline<'_, S, K> {
                     ids.insert(id.clone());
                 }
                 Target::GroupName(name) => {
-                    let observation = self.source.find(Query::Name(name), Owner::This).await?;
+                    let observation = self.find(Query::Name(name), Owner::This, trace).await?;
                     match observation.groups.len() {
                         0 if trigger.proof == Proof::Deleted => {
                             batch.left.push(format!("no security group is named {name:?} any more: the next sweep archives its finding"));
@@ -182,7 +191,7 @@ impl<S: GroupSource, K: FindingSink> Pipeline<'_, S, K> {
                     self.evaluate(observation, Some(trigger), &mut batch);
                 }
                 Target::GroupsOfVpc(vpc) => {
-                    let observation = self.source.find(Query::InVpc(vpc), Owner::This).await?;
+                    let observation = self.find(Query::InVpc(vpc), Owner::This, trace).await?;
                     if observation.groups.is_empty() {
                         batch.left.push(format!(
                             "{vpc} is gone: the next sweep archives the findings of its groups"
@@ -193,7 +202,7 @@ impl<S: GroupSource, K: FindingSink> Pipeline<'_, S, K> {
             }
         }
         if !ids.is_empty() {
-            self.fetch_by_id(trigger, ids, &mut batch).await?;
+            self.fetch_by_id(trigger, ids, &mut batch, trace).await?;
         }
         Ok(batch)
     }
@@ -205,9 +214,10 @@ impl<S: GroupSource, K: FindingSink> Pipeline<'_, S, K> {
         trigger: &Trigger,
         mut ids: BTreeSet<GroupId>,
         batch: &mut Batch,
+        trace: &mut Trace,
     ) -> Result<(), PipelineError> {
         let wanted: Vec<_> = ids.iter().cloned().collect();
-        let observation = self.source.find(Query::Ids(&wanted), Owner::This).await?;
+        let observation = self.find(Query::Ids(&wanted), Owner::This, trace).await?;
         let mut absent_at = observation.at;
         for group in &observation.groups {
             ids.remove(&group.group_id);
@@ -215,7 +225,7 @@ impl<S: GroupSource, K: FindingSink> Pipeline<'_, S, K> {
         self.evaluate(observation, Some(trigger), batch);
         if !ids.is_empty() && trigger.proof != Proof::Deleted {
             let absent: Vec<_> = ids.iter().cloned().collect();
-            let second = self.source.find(Query::Ids(&absent), Owner::Any).await?;
+            let second = self.find(Query::Ids(&absent), Owner::Any, trace).await?;
             absent_at = second.at;
             let (own, foreign): (Vec<_>, Vec<_>) = second
                 .groups
@@ -249,6 +259,30 @@ impl<S: GroupSource, K: FindingSink> Pipeline<'_, S, K> {
         Ok(())
     }
 
+    async fn find(
+        &self,
+        query: Query<'_>,
+        owner: Owner,
+        trace: &mut Trace,
+    ) -> Result<Observation, PipelineError> {
+        Ok(timed(self.source.find(query, owner), &mut trace.fetching).await?)
+    }
+
+    async fn publish(&self, batch: &Batch, trace: &mut Trace) -> Result<(), PipelineError> {
+        for finding in &batch.findings {
+            match &finding.subject {
+                Subject::Evaluated(_, verdict) => {
+                    trace.evaluated(&finding.group_id, verdict.status)
+                }
+                Subject::Gone => trace.gone(&finding.group_id),
+            }
+        }
+        if batch.findings.is_empty() {
+            return Ok(());
+        }
+        Ok(timed(self.sink.publish(&batch.findings), &mut trace.publishing).await?)
+    }
+
     fn owns(&self, group: &SecurityGroup) -> bool {
         group
             .owner_id
@@ -274,6 +308,14 @@ impl<S: GroupSource, K: FindingSink> Pipeline<'_, S, K> {
             .findings
             .push(Finding::gone(&self.context, at, id).led_to_by(trigger));
     }
+}
+
+/// Adds how long it takes.
+async fn timed<T>(work: impl Future<Output = T>, spent: &mut Duration) -> T {
+    let began = Instant::now();
+    let done = work.await;
+    *spent += began.elapsed();
+    done
 }
 
 impl Batch {

@@ -454,7 +454,9 @@ fn shrink(asff: &mut Asff, finding: &Finding) {
 /// What the digest adds: `"sg-trust/digest":"0123456789abcdef",`.
 const DIGEST_FIELD_BYTES: usize = 64;
 
-fn size(asff: &Asff) -> usize {
+/// The finding's bytes, as JSON.
+#[must_use]
+pub fn size(asff: &Asff) -> usize {
     serde_json::to_vec(asff).map_or(usize::MAX, |json| json.len())
 }
 

@@ -12,6 +12,7 @@ use sg_trust::pipeline::Pipeline;
 use sg_trust::policy::Policy;
 use sg_trust::sink::Writer;
 use sg_trust::source::Snapshot;
+use sg_trust::telemetry::Trace;
 use sg_trust::trigger;
 
 use crate::check::{FormatArgument, parse_region, place_of, region_of_environment};
@@ -93,7 +94,7 @@ pub(crate) fn run(
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
         .build()?;
-    let outcome = runtime.block_on(pipeline.handle(&event));
+    let outcome = runtime.block_on(pipeline.handle(&event, &mut Trace::default()));
     let summary = sink.finish()?;
     let text = String::from_utf8(out)?;
     let ignored = outcome

@@ -1,0 +1,481 @@
+//! The Lambda function: from its environment to its answer.
+//!
+//! | variable | values | means |
+//! |---|---|---|
+//! | `SG_TRUST_POLICY_FILE` | a path | the settings; else `policy.toml` beside the binary, else the defaults |
+//! | `SG_TRUST_PASSED` | `archive` (default), `active` | what becomes of the finding of a group that passed |
+//! | `SG_TRUST_PREWARM` | `on` (default), `off` | opens the connections before the first event |
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use aws_config::SdkConfig;
+use jiff::Timestamp;
+use lambda_runtime::tracing::{error, info, warn};
+use lambda_runtime::{Diagnostic, LambdaEvent};
+use serde_json::Value;
+use tokio::sync::OnceCell;
+
+use super::ec2::{self, Ec2};
+use super::securityhub::{self, SecurityHub};
+use super::{Patience, caller};
+use crate::finding::{Context, Passed, Scope};
+use crate::model::{AccountId, Partition, Region};
+use crate::pipeline::{Outcome, Pipeline, PipelineError};
+use crate::policy::Policy;
+use crate::telemetry::Trace;
+use crate::text::plain;
+
+const POLICY_FILE: &str = "SG_TRUST_POLICY_FILE";
+const PASSED: &str = "SG_TRUST_PASSED";
+const PREWARM: &str = "SG_TRUST_PREWARM";
+/// The settings file beside the binary.
+const POLICY_FILE_NAME: &str = "policy.toml";
+
+/// How long prewarming may take.
+const PREWARM_MOST: Duration = Duration::from_secs(1);
+/// What is left of the invocation's time when it answers that it has run out.
+const MARGIN: Duration = Duration::from_millis(500);
+
+/// A start that cannot succeed.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// A variable has a value that is none of its own.
+    #[error("{name} is {value:?}: it must be {values}")]
+    Variable {
+        /// The variable's name.
+        name: &'static str,
+        /// Its value.
+        value: String,
+        /// What it may be.
+        values: &'static str,
+    },
+    /// The settings file cannot be read.
+    #[error("{path}: cannot be read (from {POLICY_FILE}, or beside the binary)")]
+    Unreadable {
+        /// The file.
+        path: String,
+        /// Why.
+        #[source]
+        cause: std::io::Error,
+    },
+    /// The settings file cannot be used.
+    #[error(transparent)]
+    Settings(#[from] crate::policy::settings::SettingsError),
+}
+
+/// What the environment says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Environment {
+    policy: Policy,
+    passed: Passed,
+    prewarm: bool,
+}
+
+/// The function, made once, before the first event.
+#[derive(Debug)]
+pub struct Function {
+    environment: Environment,
+    config: SdkConfig,
+    ec2: aws_sdk_ec2::Client,
+    security_hub: aws_sdk_securityhub::Client,
+    local_scope: OnceCell<Scope>,
+}
+
+impl Environment {
+    /// Reads the variables, by their names.
+    ///
+    /// # Errors
+    /// When one has a wrong value, or the settings file cannot be used.
+    pub fn read(
+        variable: impl Fn(&str) -> Option<String>,
+        beside: Option<&Path>,
+    ) -> Result<Self, StartError> {
+        let given = |name: &str| variable(name).filter(|value| !value.is_empty());
+        let file = match given(POLICY_FILE) {
+            Some(path) => Some(PathBuf::from(path)),
+            None => beside
+                .map(|folder| folder.join(POLICY_FILE_NAME))
+                .filter(|path| path.exists()),
+        };
+        let policy = match file {
+            Some(path) => {
+                let name = path.display().to_string();
+                let text =
+                    std::fs::read_to_string(&path).map_err(|cause| StartError::Unreadable {
+                        path: name.clone(),
+                        cause,
+                    })?;
+                Policy::from_toml(&name, &text)?
+            }
+            None => Policy::default(),
+        };
+        let choose =
+            |name: &'static str, values: &'static str, first: &str, second: &str| match given(name)
+            {
+                None => Ok(true),
+                Some(value) if value == first => Ok(true),
+                Some(value) if value == second => Ok(false),
+                Some(value) => Err(StartError::Variable {
+                    name,
+                    value,
+                    values,
+                }),
+            };
+        let archive = choose(PASSED, "`archive` or `active`", "archive", "active")?;
+        let prewarm = choose(PREWARM, "`on` or `off`", "on", "off")?;
+        Ok(Self {
+            policy,
+            passed: if archive {
+                Passed::Archive
+            } else {
+                Passed::Active
+            },
+            prewarm,
+        })
+    }
+}
+
+impl Function {
+    /// The function in this process's environment.
+    ///
+    /// # Errors
+    /// When the environment has a wrong value.
+    pub async fn start() -> Result<Self, StartError> {
+        let binary = std::env::current_exe().ok();
+        let environment = Environment::read(
+            |name| std::env::var(name).ok(),
+            binary.as_deref().and_then(Path::parent),
+        )?;
+        Ok(Self::new(environment, super::load(None).await))
+    }
+
+    /// The function with given clients' configuration.
+    #[must_use]
+    pub fn new(environment: Environment, config: SdkConfig) -> Self {
+        Self {
+            environment,
+            ec2: aws_sdk_ec2::Client::new(&config),
+            security_hub: aws_sdk_securityhub::Client::new(&config),
+            config,
+            local_scope: OnceCell::new(),
+        }
+    }
+
+    /// Opens both connections while the function initialises. What comes of it is only logged.
+    pub async fn prewarm(&self) {
+        if !self.environment.prewarm {
+            return;
+        }
+        let of_ec2 = ec2::prewarm(&self.ec2, PREWARM_MOST);
+        let of_hub = securityhub::prewarm(&self.security_hub, PREWARM_MOST);
+        let (of_ec2, of_hub) = tokio::join!(of_ec2, of_hub);
+        for (service, outcome) in [("ec2", of_ec2), ("securityhub", of_hub)] {
+            match outcome {
+                Ok(()) => info!(service, "prewarmed"),
+                Err(why) => {
+                    warn!(service, why = %plain(&why), "prewarming failed: the first event connects itself")
+                }
+            }
+        }
+    }
+
+    /// Answers one event.
+    ///
+    /// # Errors
+    /// For whatever might hide a missed evaluation: `Retryable` or `NonRetryable`.
+    pub async fn handle(&self, event: LambdaEvent<Value>) -> Result<Outcome, Diagnostic> {
+        let began = Instant::now();
+        let until = began + time_left(event.context.deadline);
+        let mut trace = Trace::default();
+        let answer =
+            tokio::time::timeout_at(until.into(), self.run(&event, until, &mut trace)).await;
+        let answer = answer.unwrap_or_else(|_| Err(Failure::OutOfTime));
+        let summary = Summary {
+            trace: &trace,
+            request_id: &event.context.request_id,
+            total: began.elapsed(),
+        };
+        match answer {
+            Ok(outcome) => {
+                summary.log(&outcome);
+                Ok(outcome)
+            }
+            Err(failure) => {
+                summary.log_failure(&failure);
+                Err(failure.into())
+            }
+        }
+    }
+
+    async fn run(
+        &self,
+        event: &LambdaEvent<Value>,
+        until: Instant,
+        trace: &mut Trace,
+    ) -> Result<Outcome, Failure> {
+        let scope = self.scope(&event.context.invoked_function_arn).await?;
+        let is_sweep = matches!(
+            crate::trigger::classify(&event.payload),
+            Ok(crate::trigger::Trigger {
+                action: crate::trigger::Action::Sweep(_),
+                ..
+            })
+        );
+        let patience = if is_sweep {
+            Patience::SWEEP
+        } else {
+            Patience::EVENT
+        }
+        .until(Some(until));
+        let source = Ec2::new(
+            self.ec2.clone(),
+            scope.account.clone(),
+            scope.region.clone(),
+            patience,
+        );
+        let sink = SecurityHub::new(self.security_hub.clone(), scope.clone(), patience);
+        let context = Arc::new(Context {
+            scope,
+            passed: self.environment.passed,
+            related_requirements: self.environment.policy.related_requirements.clone(),
+        });
+        let pipeline = Pipeline {
+            policy: &self.environment.policy,
+            context,
+            source: &source,
+            sink: &sink,
+        };
+        Ok(pipeline.handle(&event.payload, trace).await?)
+    }
+
+    /// Account, Region and partition of the function. An emulator may give no ARN at all: then those of the
+    /// credentials, asked for once.
+    async fn scope(&self, arn: &str) -> Result<Scope, Failure> {
+        if arn.starts_with("arn:") {
+            return scope_of(arn)
+                .ok_or_else(|| Failure::Scope(format!("{arn:?} is not the ARN of a function")));
+        }
+        let region = self
+            .config
+            .region()
+            .map(|region| Region::new(region.as_ref()));
+        let ask = || async {
+            let region =
+                region.ok_or_else(|| Failure::Scope("no Region: set AWS_REGION".to_owned()))?;
+            let (partition, account) = caller::identity(&self.config)
+                .await
+                .map_err(Failure::Scope)?;
+            warn!(%account, "not invoked by Lambda (no function ARN): account and partition are those of the credentials");
+            Ok(Scope {
+                partition,
+                region,
+                account,
+            })
+        };
+        self.local_scope.get_or_try_init(ask).await.cloned()
+    }
+}
+
+/// Partition, Region and account of `arn:<partition>:lambda:<region>:<account>:function:…`.
+fn scope_of(arn: &str) -> Option<Scope> {
+    let mut parts = arn.split(':').skip(1);
+    let partition = Partition::new(parts.next()?);
+    parts.next().filter(|service| *service == "lambda")?;
+    let region = Some(Region::new(parts.next()?)).filter(Region::is_well_formed)?;
+    let account = Some(AccountId::new(parts.next()?)).filter(AccountId::is_well_formed)?;
+    Some(Scope {
+        partition,
+        region,
+        account,
+    })
+}
+
+/// How long the invocation may go on, before what is left is needed to answer.
+fn time_left(deadline_ms: u64) -> Duration {
+    let deadline = Duration::from_millis(deadline_ms);
+    let now =
+        Duration::from_millis(u64::try_from(Timestamp::now().as_millisecond()).unwrap_or_default());
+    let left = deadline.saturating_sub(now);
+    left.saturating_sub(MARGIN.min(left / 2))
+}
+
+/// An invocation that did not come to its end.
+#[derive(Debug, thiserror::Error)]
+enum Failure {
+    #[error(transparent)]
+    Pipeline(#[from] PipelineError),
+    #[error("the time of the invocation ran out before everything was evaluated and published")]
+    OutOfTime,
+    #[error("the function does not know where it is: {0}")]
+    Scope(String),
+}
+
+impl Failure {
+    fn error_type(&self) -> &'static str {
+        let is_retryable = match self {
+            Self::Pipeline(error) => error.is_retryable(),
+            Self::OutOfTime => true,
+            Self::Scope(_) => false,
+        };
+        if is_retryable {
+            "Retryable"
+        } else {
+            "NonRetryable"
+        }
+    }
+}
+
+impl From<Failure> for Diagnostic {
+    fn from(failure: Failure) -> Self {
+        Self {
+            error_type: failure.error_type().to_owned(),
+            error_message: plain(&failure.to_string()).into_owned(),
+        }
+    }
+}
+
+/// The line that every invocation logs.
+struct Summary<'a> {
+    trace: &'a Trace,
+    request_id: &'a str,
+    total: Duration,
+}
+
+impl Summary<'_> {
+    fn log(&self, outcome: &Outcome) {
+        let Outcome {
+            evaluated,
+            passed,
+            failed,
+            exempt,
+            archived,
+            ignored,
+        } = outcome;
+        info!(
+            request_id = self.request_id,
+            event = self.trace.event.as_deref().map(plain).as_deref(),
+            event_id = self.trace.event_id.as_deref().map(plain).as_deref(),
+            groups = self.trace.verdicts(),
+            evaluated,
+            passed,
+            failed,
+            exempt,
+            archived,
+            ignored = ignored.as_deref().map(plain).as_deref(),
+            fetch_ms = milliseconds(self.trace.fetching),
+            publish_ms = milliseconds(self.trace.publishing),
+            total_ms = milliseconds(self.total),
+            "done"
+        );
+    }
+
+    fn log_failure(&self, failure: &Failure) {
+        error!(
+            request_id = self.request_id,
+            event = self.trace.event.as_deref().map(plain).as_deref(),
+            event_id = self.trace.event_id.as_deref().map(plain).as_deref(),
+            groups = self.trace.verdicts(),
+            error_type = failure.error_type(),
+            error = %plain(&failure.to_string()),
+            fetch_ms = milliseconds(self.trace.fetching),
+            publish_ms = milliseconds(self.trace.publishing),
+            total_ms = milliseconds(self.total),
+            "failed"
+        );
+    }
+}
+
+fn milliseconds(duration: Duration) -> f64 {
+    (duration.as_secs_f64() * 1e6).round() / 1e3
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use super::*;
+
+    fn read(variables: &[(&str, &str)]) -> Result<Environment, String> {
+        let variables: HashMap<_, _> = variables.iter().copied().collect();
+        Environment::read(
+            |name| variables.get(name).map(|value| (*value).to_owned()),
+            None,
+        )
+        .map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn the_scope_is_the_functions() {
+        let scope = scope_of(
+            "arn:aws-us-gov:lambda:us-gov-west-1:123456789012:function:sg-trust-lambda:live",
+        )
+        .unwrap();
+        assert_eq!(
+            (
+                scope.partition.as_str(),
+                scope.region.as_str(),
+                scope.account.as_str()
+            ),
+            ("aws-us-gov", "us-gov-west-1", "123456789012")
+        );
+        for wrong in [
+            "arn:aws:s3:::bucket",
+            "arn:aws:lambda:us-east-1:1234:function:f",
+            "arn:aws:lambda::123456789012:function:f",
+            "arn:",
+        ] {
+            assert!(scope_of(wrong).is_none(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn wrong_variables_fail_with_their_names() {
+        assert_eq!(
+            read(&[]).unwrap(),
+            Environment {
+                policy: Policy::default(),
+                passed: Passed::Archive,
+                prewarm: true
+            }
+        );
+        let environment = read(&[(PASSED, "active"), (PREWARM, "off"), (POLICY_FILE, "")]).unwrap();
+        assert_eq!(
+            (environment.passed, environment.prewarm),
+            (Passed::Active, false)
+        );
+        for (name, value) in [
+            (PASSED, "Active"),
+            (PREWARM, "yes"),
+            (POLICY_FILE, "/nowhere/policy.toml"),
+        ] {
+            let error = read(&[(name, value)]).unwrap_err();
+            assert!(error.contains(name), "{error}");
+        }
+    }
+
+    #[test]
+    fn the_settings_beside_the_binary_are_read() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("policy.toml"), "severity = \"HIGH\"").unwrap();
+        let environment = Environment::read(|_| None, Some(folder.path())).unwrap();
+        assert_eq!(environment.policy.severity, crate::policy::Severity::High);
+        std::fs::write(folder.path().join("policy.toml"), "severity = 3").unwrap();
+        let error = Environment::read(|_| None, Some(folder.path()))
+            .unwrap_err()
+            .to_string();
+        assert!(error.contains("policy.toml:1: severity"), "{error}");
+    }
+
+    #[test]
+    fn time_runs_out_before_the_deadline() {
+        let in_ten_seconds = u64::try_from(Timestamp::now().as_millisecond()).unwrap() + 10_000;
+        let left = time_left(in_ten_seconds);
+        assert!(
+            left > Duration::from_secs(8) && left <= Duration::from_millis(9_500),
+            "{left:?}"
+        );
+        assert_eq!(time_left(0), Duration::ZERO);
+    }
+}

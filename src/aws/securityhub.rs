@@ -1,0 +1,356 @@
+//! Findings to Security Hub.
+//!
+//! A 200 answer may name findings that were not taken: each is an error, with its id, code and message. What may be
+//! taken later is sent once more, alone.
+
+use std::time::Duration;
+
+use aws_sdk_securityhub::Client;
+use aws_sdk_securityhub::types::{
+    AwsEc2SecurityGroupDetails, AwsEc2SecurityGroupIpPermission, AwsEc2SecurityGroupIpRange,
+    AwsEc2SecurityGroupIpv6Range, AwsEc2SecurityGroupPrefixListId,
+    AwsEc2SecurityGroupUserIdGroupPair, AwsSecurityFinding, Compliance, ComplianceStatus,
+    FindingProviderFields, FindingProviderSeverity, Partition, Recommendation, RecordState,
+    Remediation, Resource, ResourceDetails, SeverityLabel,
+};
+
+use super::{Failure, Patience, is_later};
+use crate::finding::{Finding, Scope};
+use crate::render::asff::{self, Asff};
+use crate::sink::{FindingSink, Refusal, SinkError};
+
+/// Findings of one call, and their bytes: AWS takes 100, and 6 MB.
+const CALL_FINDINGS: usize = 100;
+const CALL_BYTES: usize = 5_000_000;
+
+/// Codes of findings that are refused for good.
+const PERMANENT: [&str; 2] = ["InvalidInput", "InvalidAccess"];
+
+/// Security Hub in one account and Region.
+#[derive(Debug, Clone)]
+pub struct SecurityHub {
+    client: Client,
+    scope: Scope,
+    patience: Patience,
+}
+
+impl SecurityHub {
+    /// Of the client's account and Region.
+    #[must_use]
+    pub fn new(client: Client, scope: Scope, patience: Patience) -> Self {
+        Self {
+            client,
+            scope,
+            patience,
+        }
+    }
+
+    /// Sends one call's findings; those that were not taken, with why.
+    async fn import(&self, findings: &[AwsSecurityFinding]) -> Result<Vec<Refusal>, SinkError> {
+        let call = self
+            .client
+            .batch_import_findings()
+            .set_findings(Some(findings.to_vec()))
+            .customize()
+            .config_override(
+                aws_sdk_securityhub::config::Builder::new()
+                    .timeout_config(self.patience.timeouts()),
+            );
+        let answer = call
+            .send()
+            .await
+            .map_err(|error| self.error("BatchImportFindings", Failure::of(error)))?;
+        let refused: Vec<_> = answer
+            .failed_findings
+            .unwrap_or_default()
+            .into_iter()
+            .map(|failed| {
+                let code = failed.error_code.unwrap_or_else(|| "Unknown".to_owned());
+                Refusal {
+                    id: failed.id.unwrap_or_else(|| "of an unknown id".to_owned()),
+                    message: failed
+                        .error_message
+                        .unwrap_or_else(|| "no message".to_owned()),
+                    is_retryable: !PERMANENT.contains(&code.as_str()),
+                    code,
+                }
+            })
+            .collect();
+        let failed = usize::try_from(answer.failed_count.unwrap_or_default()).unwrap_or_default();
+        if failed > refused.len() {
+            let why = format!(
+                "{failed} findings were not taken, and {} of them are named",
+                refused.len()
+            );
+            return Err(self.error("BatchImportFindings", Failure::NoAnswer(why)));
+        }
+        Ok(refused)
+    }
+
+    /// The same, and once more for those that may be taken later.
+    async fn import_persistently(
+        &self,
+        findings: &[AwsSecurityFinding],
+    ) -> Result<Vec<Refusal>, SinkError> {
+        let (later, mut refused): (Vec<_>, Vec<_>) = self
+            .import(findings)
+            .await?
+            .into_iter()
+            .partition(|refusal| refusal.is_retryable);
+        let is_later = |finding: &&AwsSecurityFinding| {
+            later
+                .iter()
+                .any(|refusal| finding.id.as_deref() == Some(refusal.id.as_str()))
+        };
+        let again: Vec<_> = findings.iter().filter(is_later).cloned().collect();
+        if again.is_empty() {
+            refused.extend(later);
+        } else {
+            refused.extend(self.import(&again).await.unwrap_or(later));
+        }
+        Ok(refused)
+    }
+
+    fn error(&self, operation: &str, failure: Failure) -> SinkError {
+        let place = format!(
+            "account {}, region {}",
+            self.scope.account, self.scope.region
+        );
+        match failure {
+            Failure::NoAnswer(why) => {
+                SinkError::Unavailable(format!("security hub {operation} in {place}: {why}"))
+            }
+            Failure::NotMade(why) => SinkError::Rejected(format!(
+                "security hub {operation} in {place} could not be called: {why}: check the credentials and the Region"
+            )),
+            Failure::Answer {
+                code,
+                message,
+                status,
+            } if is_later(&code, status) => SinkError::Unavailable(format!(
+                "security hub {operation} in {place}: {message} ({code})"
+            )),
+            Failure::Answer { code, message, .. } => SinkError::Rejected(match code.as_str() {
+                "InvalidAccessException" => format!(
+                    "security hub is not enabled in {place} ({code}: {message}): enable Security Hub CSPM there \
+                     (aws securityhub enable-security-hub --region {}), or remove this function from the Region",
+                    self.scope.region
+                ),
+                "AccessDeniedException" | "AccessDenied" => format!(
+                    "security hub denies {operation} in {place} ({code}: {message}). The four causes: the role lacks \
+                     securityhub:{operation} on arn:{}:securityhub:{}:{}:product/{}/default (or a policy above denies it); \
+                     the credentials are of another account; the Region or partition is another; or Security Hub CSPM is \
+                     not enabled there",
+                    self.scope.partition, self.scope.region, self.scope.account, self.scope.account
+                ),
+                _ => format!("security hub {operation} in {place}: {message} ({code})"),
+            }),
+        }
+    }
+}
+
+impl FindingSink for SecurityHub {
+    async fn publish(&self, findings: &[Finding]) -> Result<(), SinkError> {
+        let mut refused: Vec<Refusal> = Vec::new();
+        let mut fitting = Vec::with_capacity(findings.len());
+        for finding in findings {
+            match asff::render(finding) {
+                Ok(asff) => fitting.push((asff::size(&asff), sdk_finding(asff))),
+                Err(unfit) => refused.push(unfit.into()),
+            }
+        }
+        let mut failure = None;
+        for call in calls(fitting) {
+            match self.import_persistently(&call).await {
+                Ok(of_call) => refused.extend(of_call),
+                // The others may be taken all the same; the first error tells most.
+                Err(error) => failure = failure.or(Some(error)),
+            }
+        }
+        match failure {
+            Some(error) => Err(error),
+            None if refused.is_empty() => Ok(()),
+            None => Err(SinkError::Refused(refused)),
+        }
+    }
+}
+
+/// Findings in calls of no more than AWS takes.
+fn calls(findings: Vec<(usize, AwsSecurityFinding)>) -> Vec<Vec<AwsSecurityFinding>> {
+    let mut calls: Vec<Vec<AwsSecurityFinding>> = Vec::new();
+    let mut bytes = 0;
+    for (size, finding) in findings {
+        match calls.last_mut() {
+            Some(call) if call.len() < CALL_FINDINGS && bytes + size <= CALL_BYTES => {
+                bytes += size;
+                call.push(finding);
+            }
+            _ => {
+                bytes = size;
+                calls.push(vec![finding]);
+            }
+        }
+    }
+    calls
+}
+
+/// Opens the connection; the answer does not matter.
+pub async fn prewarm(client: &Client, most: Duration) -> Result<(), String> {
+    match tokio::time::timeout(most, client.describe_hub().send()).await {
+        Err(_) => Err("no answer in time".to_owned()),
+        Ok(Ok(_)) => Ok(()),
+        Ok(Err(error)) => match Failure::of(error) {
+            Failure::Answer { code, message, .. } => Err(format!("{message} ({code})")),
+            Failure::NoAnswer(why) | Failure::NotMade(why) => Err(why),
+        },
+    }
+}
+
+/// The one mapping of a finding to the SDK's types.
+fn sdk_finding(asff: Asff) -> AwsSecurityFinding {
+    let [resource] = asff.resources;
+    let severity = asff.finding_provider_fields.severity;
+    let recommendation = asff.remediation.recommendation;
+    AwsSecurityFinding::builder()
+        .schema_version(asff.schema_version)
+        .id(asff.id)
+        .product_arn(asff.product_arn)
+        .product_name(asff.product_name)
+        .generator_id(asff.generator_id)
+        .aws_account_id(asff.aws_account_id)
+        .created_at(asff.created_at)
+        .updated_at(asff.updated_at)
+        .last_observed_at(asff.last_observed_at)
+        .finding_provider_fields(
+            FindingProviderFields::builder()
+                .severity(
+                    FindingProviderSeverity::builder()
+                        .label(SeverityLabel::from(severity.label))
+                        .original(severity.original)
+                        .build(),
+                )
+                .set_types(Some(
+                    asff.finding_provider_fields
+                        .types
+                        .map(str::to_owned)
+                        .to_vec(),
+                ))
+                .build(),
+        )
+        .title(asff.title)
+        .description(asff.description)
+        .remediation(
+            Remediation::builder()
+                .recommendation(
+                    Recommendation::builder()
+                        .text(recommendation.text)
+                        .url(recommendation.url)
+                        .build(),
+                )
+                .build(),
+        )
+        .compliance(
+            Compliance::builder()
+                .status(ComplianceStatus::from(asff.compliance.status))
+                .set_related_requirements(given(asff.compliance.related_requirements))
+                .build(),
+        )
+        .record_state(RecordState::from(asff.record_state))
+        .set_product_fields(Some(asff.product_fields.into_iter().collect()))
+        .resources(sdk_resource(resource))
+        .build()
+}
+
+fn sdk_resource(resource: asff::Resource) -> Resource {
+    let group = resource.details.aws_ec2_security_group;
+    let details = AwsEc2SecurityGroupDetails::builder()
+        .set_group_name(group.group_name)
+        .group_id(group.group_id)
+        .set_owner_id(group.owner_id)
+        .set_vpc_id(group.vpc_id)
+        .set_ip_permissions(given(
+            group
+                .ip_permissions
+                .into_iter()
+                .map(sdk_permission)
+                .collect(),
+        ))
+        .set_ip_permissions_egress(given(
+            group
+                .ip_permissions_egress
+                .into_iter()
+                .map(sdk_permission)
+                .collect(),
+        ))
+        .build();
+    Resource::builder()
+        .r#type(resource.kind)
+        .id(resource.id)
+        .set_partition(resource.partition.as_deref().map(Partition::from))
+        .region(resource.region)
+        .set_tags((!resource.tags.is_empty()).then(|| resource.tags.into_iter().collect()))
+        .details(
+            ResourceDetails::builder()
+                .aws_ec2_security_group(details)
+                .build(),
+        )
+        .build()
+}
+
+fn sdk_permission(permission: asff::Permission) -> AwsEc2SecurityGroupIpPermission {
+    let pair = |pair: asff::Pair| {
+        AwsEc2SecurityGroupUserIdGroupPair::builder()
+            .set_group_id(pair.group_id)
+            .set_group_name(pair.group_name)
+            .set_peering_status(pair.peering_status)
+            .set_user_id(pair.user_id)
+            .set_vpc_id(pair.vpc_id)
+            .set_vpc_peering_connection_id(pair.vpc_peering_connection_id)
+            .build()
+    };
+    let ip_range = |range: asff::IpRange| {
+        AwsEc2SecurityGroupIpRange::builder()
+            .cidr_ip(range.cidr_ip)
+            .build()
+    };
+    let ipv6_range = |range: asff::Ipv6Range| {
+        AwsEc2SecurityGroupIpv6Range::builder()
+            .cidr_ipv6(range.cidr_ipv6)
+            .build()
+    };
+    let prefix_list = |list: asff::PrefixListId| {
+        AwsEc2SecurityGroupPrefixListId::builder()
+            .prefix_list_id(list.prefix_list_id)
+            .build()
+    };
+    AwsEc2SecurityGroupIpPermission::builder()
+        .ip_protocol(permission.ip_protocol)
+        .set_from_port(permission.from_port)
+        .set_to_port(permission.to_port)
+        .set_user_id_group_pairs(given(
+            permission
+                .user_id_group_pairs
+                .into_iter()
+                .map(pair)
+                .collect(),
+        ))
+        .set_ip_ranges(given(
+            permission.ip_ranges.into_iter().map(ip_range).collect(),
+        ))
+        .set_ipv6_ranges(given(
+            permission.ipv6_ranges.into_iter().map(ipv6_range).collect(),
+        ))
+        .set_prefix_list_ids(given(
+            permission
+                .prefix_list_ids
+                .into_iter()
+                .map(prefix_list)
+                .collect(),
+        ))
+        .build()
+}
+
+/// A list, when there is anything in it: empty ones are left out.
+fn given<T>(list: Vec<T>) -> Option<Vec<T>> {
+    (!list.is_empty()).then_some(list)
+}

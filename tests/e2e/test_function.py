@@ -1,0 +1,222 @@
+"""The function end to end: a real event, a real fetch, a correct finding in the hub."""
+
+import json
+
+import pytest
+from cloudtrail import ACCOUNT, ALICE, REGION, event
+from proxy import ec2_error, hub_error
+from runtime_api import ROOT, Function
+
+ACTIVE, ARCHIVED = ("FAILED", "ACTIVE"), ("PASSED", "ARCHIVED")
+
+
+def outcome(**counts):
+    return {"evaluated": 0, "passed": 0, "failed": 0, "exempt": 0, "archived": 0, "ignored": None, **counts}
+
+
+def test_the_life_of_a_finding(account, function, proxy):
+    source = account.group("web")
+    group = account.group("payments-db", tags={"team": "payments"})
+    account.allow(group, source)
+
+    answer = function.invoke(event("authorize-ingress", group, source))
+    assert not answer.is_error and answer.body == outcome(evaluated=1, failed=1)
+    failed = account.findings()[group]
+    assert (failed["Compliance"]["Status"], failed["RecordState"]) == ACTIVE
+    assert failed["FindingProviderFields"]["Severity"]["Label"] == "LOW"
+    assert failed["ProductFields"]["sg-trust/opened-by"] == ALICE
+    assert failed["Description"] == f"{group} (payments-db) accepts all traffic from {source}. Opened by {ALICE}."
+    assert failed["Resources"][0]["Tags"] == {"team": "payments"}
+    assert failed["Resources"][0]["Details"]["AwsEc2SecurityGroup"]["IpPermissions"] == [
+        {"IpProtocol": "-1", "UserIdGroupPairs": [{"GroupId": source, "UserId": ACCOUNT}]}
+    ]
+    assert proxy.count() == {"DescribeSecurityGroups": 1, "BatchImportFindings": 1}
+
+    account.revoke(group, source)
+    assert function.invoke(event("revoke-ingress", group, source)).body == outcome(evaluated=1, passed=1)
+    assert account.states() == {group: ARCHIVED}
+
+    account.allow(group, source)
+    assert function.invoke(event("authorize-ingress", group, source)).body == outcome(evaluated=1, failed=1)
+    again = account.findings()[group]
+    assert (again["Compliance"]["Status"], again["RecordState"], again["Id"]) == (*ACTIVE, failed["Id"])
+
+    account.ec2.delete_security_group(GroupId=group)
+    assert function.invoke(event("delete-security-group", group)).body == outcome(archived=1)
+    gone = account.findings()[group]
+    assert (gone["Compliance"]["Status"], gone["RecordState"]) == ("NOT_AVAILABLE", "ARCHIVED")
+    assert gone["ProductFields"]["sg-trust/verdict"] == "GONE"
+
+
+def test_who_tags_a_group_does_not_stand_beside_anothers_rule(account, function):
+    source, group = account.group("web"), account.group("db")
+    account.allow(group, source)
+    function.invoke(event("create-tags", group, source))
+    fields = account.findings()[group]["ProductFields"]
+    assert fields["sg-trust/last-event-name"] == "CreateTags"
+    assert "sg-trust/opened-by" not in fields
+
+
+def test_a_denied_call_is_ignored(account, function, proxy):
+    answer = function.invoke(event("authorize-ingress-denied"))
+    assert not answer.is_error and "Client.UnauthorizedOperation" in answer.body["ignored"]
+    assert proxy.calls == []
+
+
+@pytest.mark.parametrize("name", ["malformed-no-detail", "malformed-action", "malformed-shape", "malformed-cut"])
+def test_a_malformed_event_is_an_error_and_the_next_is_served(account, function, name):
+    answer = function.invoke((ROOT / f"events/{name}.json").read_bytes())
+    assert answer.is_error and answer.body["errorMessage"]
+    if name != "malformed-cut":  # not JSON at all: the runtime answers by itself
+        assert answer.body["errorType"] == "NonRetryable"
+    group = account.group()
+    assert function.invoke({"action": "evaluate", "group_ids": [group]}).body == outcome(evaluated=1, passed=1)
+
+
+def test_a_hub_that_is_off_is_named_with_what_to_do(account, function, proxy):
+    proxy.hub_is_on = False
+    answer = function.invoke({"action": "evaluate", "group_ids": [account.group()]})
+    assert answer.is_error and answer.body["errorType"] == "NonRetryable"
+    for part in ("not enabled", ACCOUNT, REGION, "enable Security Hub"):
+        assert part in answer.body["errorMessage"]
+
+
+def test_an_event_of_another_account_or_region_is_ignored(account, function, proxy):
+    for made in (event("other-account"), event("authorize-ingress", **{REGION: "eu-west-1"})):
+        answer = function.invoke(made)
+        assert not answer.is_error and "its own function evaluates it" in answer.body["ignored"]
+    assert proxy.calls == []
+
+
+def test_a_group_of_another_owner_is_not_evaluated(account, function, proxy):
+    group, source = account.group("shared"), account.group("web")
+    account.allow(group, source)
+    proxy.owners[group] = "210987654321"
+    answer = function.invoke(event("authorize-ingress", group, source))
+    assert not answer.is_error and "210987654321" in answer.body["ignored"]
+    assert account.findings() == {}
+
+
+def test_a_refused_finding_does_not_cost_the_others(account, function, proxy):
+    vpc = account.vpc()
+    groups = [account.group(f"g{n}", vpc) for n in range(3)]
+    proxy.refused[groups[1]] = ("InvalidInput", "no reason")
+    answer = function.invoke({"action": "evaluate", "group_ids": groups})
+    assert answer.is_error and answer.body["errorType"] == "NonRetryable"
+    assert groups[1] in answer.body["errorMessage"] and "no reason" in answer.body["errorMessage"]
+    assert account.states() == {groups[0]: ARCHIVED, groups[2]: ARCHIVED}
+
+
+def test_a_finding_refused_for_now_is_sent_once_more_alone(account, function, proxy):
+    vpc = account.vpc()
+    groups = [account.group(f"g{n}", vpc) for n in range(3)]
+    proxy.refused[groups[1]] = ("InternalError", "try later")
+    answer = function.invoke({"action": "evaluate", "group_ids": groups})
+    assert answer.is_error and answer.body["errorType"] == "Retryable"
+    sent = [len(body["Findings"]) for operation, body in proxy.calls if operation == "BatchImportFindings"]
+    assert sent == [3, 1]
+
+
+def test_names_with_wildcards_are_names(account, function):
+    default_vpc = account.ec2.describe_vpcs(Filters=[{"Name": "is-default", "Values": ["true"]}])["Vpcs"][0]["VpcId"]
+    plain = account.group("web*", default_vpc)
+    account.group("website", default_vpc)
+    answer = function.invoke(event("authorize-ingress-by-name", **{'"web"': json.dumps("web*")}))
+    assert not answer.is_error, answer
+    assert account.states() == {plain: ARCHIVED}
+
+
+def test_a_name_that_finds_no_group_is_tried_again(account, function):
+    answer = function.invoke(event("authorize-ingress-by-name"))
+    assert answer.is_error and answer.body["errorType"] == "Retryable"
+
+
+def test_a_sweep_evaluates_every_group_page_by_page(account, function, proxy):
+    vpc = account.vpc()
+    groups = [account.group(f"g{n}", vpc) for n in range(7)]
+    account.allow(groups[0], groups[1])
+    proxy.page_size = 3
+    answer = function.invoke(event("schedule"))
+    everything = account.ec2.describe_security_groups()["SecurityGroups"]
+    assert answer.body == outcome(evaluated=len(everything), failed=1, passed=len(everything) - 1)
+    states = account.states()
+    assert states[groups[0]] == ACTIVE and len(states) == len(everything)
+
+
+def test_passed_findings_stay_active_where_it_is_wanted(account, functions):
+    group = account.group()
+    functions(environment={"SG_TRUST_PASSED": "active"}).invoke({"action": "evaluate", "group_ids": [group]})
+    assert account.states() == {group: ("PASSED", "ACTIVE")}
+
+
+def test_a_start_that_fails_says_why(proxy):
+    for name, value in (("SG_TRUST_PASSED", "sometimes"), ("SG_TRUST_PREWARM", "maybe"), ("SG_TRUST_POLICY_FILE", "/nowhere.toml")):
+        function = Function(proxy.endpoint, environment={name: value})
+        assert function.process.wait(timeout=30) != 0
+        function.stop()
+        assert name in "".join(function.errors)
+
+
+def test_prewarming_opens_both_connections_and_changes_nothing(account, functions, proxy):
+    function = functions(environment={"SG_TRUST_PREWARM": "on"})
+    assert function.api.ready.wait(30)
+    assert proxy.count() == {"DescribeSecurityGroups": 1, "DescribeHub": 1}
+    assert account.findings() == {}
+
+
+@pytest.mark.parametrize(
+    ("operation", "reply", "error_type", "says"),
+    [
+        ("DescribeSecurityGroups", ec2_error(403, "UnauthorizedOperation", "You are not authorized"), "NonRetryable", "ec2:DescribeSecurityGroups"),
+        ("DescribeSecurityGroups", ec2_error(503, "RequestLimitExceeded", "Request limit exceeded."), "Retryable", "RequestLimitExceeded"),
+        ("BatchImportFindings", hub_error(403, "AccessDeniedException", "not authorized"), "NonRetryable", "four causes"),
+        ("BatchImportFindings", hub_error(429, "TooManyRequestsException", "slow down"), "Retryable", "TooManyRequests"),
+    ],
+)
+def test_an_error_of_aws_says_what_to_do(account, function, proxy, operation, reply, error_type, says):
+    group = account.group()
+    proxy.fault = lambda called, _: reply if called == operation else None
+    answer = function.invoke({"action": "evaluate", "group_ids": [group]})
+    assert answer.is_error and answer.body["errorType"] == error_type
+    assert says in answer.body["errorMessage"]
+    assert account.findings() == {}
+
+
+def test_throttling_is_waited_out(account, function, proxy):
+    group = account.group()
+    seen = []
+
+    def throttle(operation, _):
+        seen.append(operation)
+        return ec2_error(503, "RequestLimitExceeded", "slow down") if len(seen) <= 2 else None
+
+    proxy.fault = throttle
+    assert function.invoke({"action": "evaluate", "group_ids": [group]}).body == outcome(evaluated=1, passed=1)
+
+
+def test_the_function_answers_before_its_deadline(account, function, proxy):
+    import time
+
+    proxy.fault = lambda operation, _: time.sleep(3)
+    answer = function.invoke({"action": "evaluate", "group_ids": [account.group()]}, seconds=1.5)
+    assert answer.is_error and answer.body["errorType"] == "Retryable" and answer.seconds < 1.5
+
+
+def test_the_log_has_one_line_an_invocation(account, function):
+    source, group = account.group("web"), account.group("db")
+    account.allow(group, source)
+    function.invoke(event("authorize-ingress", group, source))
+    function.invoke({"action": "destroy"})
+    done, failed = function.log()
+    assert done["event_id"] == "0d0d0d0d-1111-4222-8333-444444444444"
+    assert done["groups"] == f"{group}=FAILED"
+    assert (done["request_id"], done["level"], done["evaluated"]) == ("request-1", "INFO", 1)
+    assert done["total_ms"] >= done["fetch_ms"] > 0 and done["publish_ms"] > 0
+    assert (failed["request_id"], failed["level"], failed["error_type"]) == ("request-2", "ERROR", "NonRetryable")
+
+
+def test_a_function_without_an_arn_is_where_its_credentials_are(account, function):
+    group = account.group()
+    answer = function.invoke({"action": "evaluate", "group_ids": [group]}, arn="function-arn")
+    assert answer.body == outcome(evaluated=1, passed=1)
+    assert account.states() == {group: ARCHIVED}
