@@ -23,6 +23,8 @@ use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use crate::model::Region;
 
 pub mod caller;
+#[cfg(test)]
+mod canned;
 pub mod ec2;
 pub mod function;
 pub mod logging;

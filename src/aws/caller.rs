@@ -37,10 +37,7 @@ pub async fn identity(config: &SdkConfig) -> Result<(Partition, AccountId), Stri
 /// # Errors
 /// When EC2 does not tell.
 pub async fn enabled_regions(config: &SdkConfig) -> Result<Vec<crate::model::Region>, String> {
-    let answer = aws_sdk_ec2::Client::new(config)
-        .describe_regions()
-        .send()
-        .await;
+    let answer = super::ec2::client(config).describe_regions().send().await;
     let answer = answer.map_err(|error| match Failure::of(error) {
         Failure::Answer { code, message, .. } => format!("ec2 DescribeRegions: {message} ({code})"),
         Failure::NoAnswer(why) | Failure::NotMade(why) => format!("ec2 DescribeRegions: {why}"),

@@ -5,7 +5,11 @@
 
 use std::time::Duration;
 
+use aws_config::SdkConfig;
 use aws_sdk_ec2::Client;
+use aws_sdk_ec2::config::interceptors::AfterDeserializationInterceptorContextRef;
+use aws_sdk_ec2::config::{ConfigBag, Intercept, RuntimeComponents};
+use aws_sdk_ec2::error::BoxError;
 use aws_sdk_ec2::operation::describe_security_groups::DescribeSecurityGroupsOutput;
 use aws_sdk_ec2::types::{self, Filter};
 use jiff::Timestamp;
@@ -21,6 +25,64 @@ use crate::source::{GroupSource, Observation, Owner, Page, Query, SourceError};
 const FILTER_VALUES: usize = 200;
 /// Largest page of DescribeSecurityGroups.
 const PAGE: i32 = 1000;
+
+/// A client that takes only whole answers.
+#[must_use]
+pub fn client(config: &SdkConfig) -> Client {
+    Client::from_conf(
+        aws_sdk_ec2::config::Builder::from(config)
+            .interceptor(WholeAnswer)
+            .build(),
+    )
+}
+
+/// The SDK reads XML that was cut off as if it ended there: a group without its permissions, or no group at all. Either
+/// would be a wrong verdict, so an answer that does not end with the end of its root element is an error.
+#[derive(Debug)]
+struct WholeAnswer;
+
+impl Intercept for WholeAnswer {
+    fn name(&self) -> &'static str {
+        "WholeAnswer"
+    }
+
+    fn read_after_deserialization(
+        &self,
+        context: &AfterDeserializationInterceptorContextRef<'_>,
+        _: &RuntimeComponents,
+        _: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        let response = context.response();
+        let body = response.body().bytes().unwrap_or_default();
+        if response.status().is_success() && !is_whole(body) {
+            return Err(format!("the answer was cut off after {} bytes", body.len()).into());
+        }
+        Ok(())
+    }
+}
+
+/// Does the XML end with the end of its root element?
+fn is_whole(xml: &[u8]) -> bool {
+    let name_of = |tag: &[u8]| {
+        let end = tag
+            .iter()
+            .position(|byte| byte.is_ascii_whitespace() || *byte == b'>' || *byte == b'/');
+        tag.get(..end.unwrap_or(tag.len()))
+            .unwrap_or_default()
+            .to_vec()
+    };
+    let root = xml
+        .split(|byte| *byte == b'<')
+        .skip(1)
+        .find(|tag| !tag.starts_with(b"?") && !tag.starts_with(b"!"))
+        .map(name_of);
+    root.is_some_and(|root| {
+        !root.is_empty()
+            && xml
+                .trim_ascii_end()
+                .ends_with(&[b"</", root.as_slice(), b">"].concat())
+    })
+}
 
 /// EC2 as one account in one Region sees it.
 #[derive(Debug, Clone)]
@@ -341,5 +403,293 @@ fn pair(pair: types::UserIdGroupPair) -> GroupPair {
         vpc_id: text(pair.vpc_id),
         vpc_peering_connection_id: text(pair.vpc_peering_connection_id),
         peering_status: text(pair.peering_status),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::aws::canned::{Answer, Requests, config, scope};
+
+    fn item(id: &str) -> String {
+        format!(
+            "<item><ownerId>111111111111</ownerId><groupId>{id}</groupId><groupName>app &amp; co</groupName><groupDescription>d</groupDescription>\
+             <vpcId>vpc-1</vpcId><securityGroupArn>arn:aws:ec2:eu-west-1:111111111111:security-group/{id}</securityGroupArn>\
+             <ipPermissions><item><ipProtocol>tcp</ipProtocol><fromPort>0</fromPort><toPort>65535</toPort><groups><item>\
+             <userId>222222222222</userId><groupId>sg-0b</groupId><groupName>web</groupName><vpcId>vpc-2</vpcId>\
+             <vpcPeeringConnectionId>pcx-1</vpcPeeringConnectionId><peeringStatus>active</peeringStatus></item></groups>\
+             <ipRanges><item><cidrIp>10.0.0.0/8</cidrIp></item></ipRanges><ipv6Ranges><item><cidrIpv6>::/0</cidrIpv6></item></ipv6Ranges>\
+             <prefixListIds><item><prefixListId>pl-1</prefixListId></item></prefixListIds></item></ipPermissions>\
+             <ipPermissionsEgress><item><ipProtocol>-1</ipProtocol><groups/><ipRanges/><ipv6Ranges/><prefixListIds/></item></ipPermissionsEgress>\
+             <tagSet><item><key>team</key><value>payments</value></item><item><key>empty</key><value/></item></tagSet></item>"
+        )
+    }
+
+    fn answer(items: &str, token: Option<&str>) -> String {
+        let token = token
+            .map(|token| format!("<nextToken>{token}</nextToken>"))
+            .unwrap_or_default();
+        format!(
+            "<?xml version=\"1.0\" encoding=\"UTF-8\"?><DescribeSecurityGroupsResponse xmlns=\"http://ec2.amazonaws.com/doc/2016-11-15/\">\
+             <requestId>r</requestId><securityGroupInfo>{items}</securityGroupInfo>{token}</DescribeSecurityGroupsResponse>"
+        )
+    }
+
+    fn error(code: &str) -> String {
+        format!(
+            "<Response><Errors><Error><Code>{code}</Code><Message>because</Message></Error></Errors><RequestID>r</RequestID></Response>"
+        )
+    }
+
+    fn ec2(answer: impl Fn(usize, &str) -> Answer + Send + Sync + 'static) -> (Ec2, Requests) {
+        let (config, requests) = config(answer);
+        let scope = scope();
+        (
+            Ec2::new(
+                client(&config),
+                scope.account,
+                scope.region,
+                Patience::EVENT,
+            ),
+            requests,
+        )
+    }
+
+    fn bodies(requests: &Requests) -> Vec<Vec<(String, String)>> {
+        let of = |body: &str| {
+            let pairs = body.split('&').map(|pair| pair.split_once('=').unwrap());
+            pairs
+                .map(|(name, value)| (name.to_owned(), value.to_owned()))
+                .collect()
+        };
+        requests
+            .lock()
+            .unwrap()
+            .iter()
+            .map(|(_, body)| of(body))
+            .collect()
+    }
+
+    fn ids(count: usize) -> Vec<GroupId> {
+        (0..count)
+            .map(|number| GroupId::new(format!("sg-{number:017}")))
+            .collect()
+    }
+
+    #[tokio::test]
+    async fn a_group_is_asked_for_by_filters_and_read_member_by_member() {
+        let (ec2, requests) = ec2(|_, _| (200, answer(&item("sg-0a"), None)));
+        let observation = ec2
+            .find(Query::Ids(&[GroupId::new("sg-0a")]), Owner::This)
+            .await
+            .unwrap();
+        let expected: SecurityGroup = serde_json::from_str(
+            r#"{"GroupId":"sg-0a","GroupName":"app & co","OwnerId":"111111111111","VpcId":"vpc-1",
+                "SecurityGroupArn":"arn:aws:ec2:eu-west-1:111111111111:security-group/sg-0a",
+                "IpPermissions":[{"IpProtocol":"tcp","FromPort":0,"ToPort":65535,"UserIdGroupPairs":[{"UserId":"222222222222","GroupId":"sg-0b",
+                  "GroupName":"web","VpcId":"vpc-2","VpcPeeringConnectionId":"pcx-1","PeeringStatus":"active"}],
+                  "IpRanges":[{"CidrIp":"10.0.0.0/8"}],"Ipv6Ranges":[{"CidrIpv6":"::/0"}],"PrefixListIds":[{"PrefixListId":"pl-1"}]}],
+                "IpPermissionsEgress":[{"IpProtocol":"-1"}],"Tags":{"team":"payments","empty":""}}"#,
+        )
+        .unwrap();
+        assert_eq!(observation.groups, [expected]);
+        let sent: Vec<_> = bodies(&requests).remove(0);
+        let expected = [
+            ("Action", "DescribeSecurityGroups"),
+            ("Version", "2016-11-15"),
+            ("Filter.1.Name", "group-id"),
+            ("Filter.1.Value.1", "sg-0a"),
+            ("Filter.2.Name", "owner-id"),
+            ("Filter.2.Value.1", "111111111111"),
+        ];
+        assert_eq!(
+            sent,
+            expected.map(|(name, value)| (name.to_owned(), value.to_owned()))
+        );
+    }
+
+    #[tokio::test]
+    async fn every_page_counts() {
+        let (ec2, requests) = ec2(|_, body| {
+            let (id, next) = if body.contains("NextToken=second") {
+                ("sg-0b", Some("third"))
+            } else if body.contains("NextToken=third") {
+                ("sg-0c", None)
+            } else {
+                ("sg-0a", Some("second"))
+            };
+            (200, answer(&item(id), next))
+        });
+        let observation = ec2
+            .find(Query::InVpc(&VpcId::new("vpc-1")), Owner::Any)
+            .await
+            .unwrap();
+        let found: Vec<_> = observation
+            .groups
+            .iter()
+            .map(|group| group.group_id.as_str())
+            .collect();
+        assert_eq!(found, ["sg-0a", "sg-0b", "sg-0c"]);
+        assert_eq!(requests.lock().unwrap().len(), 3);
+    }
+
+    #[tokio::test]
+    async fn two_hundred_ids_go_into_one_call() {
+        let (ec2, requests) = ec2(|_, _| (200, answer("", None)));
+        assert!(
+            ec2.find(Query::Ids(&ids(401)), Owner::This)
+                .await
+                .unwrap()
+                .groups
+                .is_empty()
+        );
+        let values: Vec<_> = bodies(&requests)
+            .iter()
+            .map(|body| {
+                body.iter()
+                    .filter(|(name, _)| name.starts_with("Filter.1.Value"))
+                    .count()
+            })
+            .collect();
+        assert_eq!(values, [200, 200, 1]);
+    }
+
+    #[tokio::test]
+    async fn a_sweep_asks_for_pages_of_a_thousand() {
+        let (ec2, requests) =
+            ec2(|number, _| (200, answer(&item("sg-0a"), (number == 0).then_some("next"))));
+        let first = ec2.page(None).await.unwrap();
+        let last = ec2.page(first.next).await.unwrap();
+        assert_eq!(last.next, None);
+        for body in bodies(&requests) {
+            assert!(
+                body.contains(&("MaxResults".to_owned(), "1000".to_owned()))
+                    && body.contains(&("Filter.1.Name".to_owned(), "owner-id".to_owned())),
+                "{body:?}"
+            );
+        }
+    }
+
+    #[tokio::test]
+    async fn a_name_is_looked_for_in_the_default_vpc_to_the_letter() {
+        let (ec2, requests) = ec2(|_, body| {
+            if body.starts_with("Action=DescribeVpcs") {
+                return (200, "<DescribeVpcsResponse><vpcSet><item><vpcId>vpc-9</vpcId></item></vpcSet></DescribeVpcsResponse>".to_owned());
+            }
+            let named = item("sg-0b").replace("app &amp; co", "A*b?\\c");
+            (200, answer(&format!("{}{named}", item("sg-0a")), None))
+        });
+        let observation = ec2.find(Query::Name("a*B?\\c"), Owner::This).await.unwrap();
+        assert_eq!(observation.groups.len(), 1);
+        let sent = bodies(&requests).remove(1);
+        assert!(
+            sent.contains(&("Filter.1.Value.1".to_owned(), "vpc-9".to_owned())),
+            "{sent:?}"
+        );
+        assert!(
+            sent.contains(&(
+                "Filter.2.Value.1".to_owned(),
+                "a%5C%2AB%5C%3F%5C%5Cc".to_owned()
+            )),
+            "{sent:?}"
+        );
+    }
+
+    #[tokio::test]
+    async fn throttling_is_retried_and_then_reported_as_such() {
+        let (ec2, requests) = ec2(|number, _| {
+            if number < 3 {
+                (503, error("RequestLimitExceeded"))
+            } else {
+                (200, answer("", None))
+            }
+        });
+        ec2.page(None).await.unwrap();
+        assert_eq!(requests.lock().unwrap().len(), 4);
+        let (ec2, requests) = self::ec2(|_, _| (503, error("RequestLimitExceeded")));
+        let failure = ec2.page(None).await.unwrap_err();
+        assert!(
+            failure.is_retryable() && failure.to_string().contains("RequestLimitExceeded"),
+            "{failure}"
+        );
+        assert_eq!(requests.lock().unwrap().len(), 4);
+    }
+
+    #[tokio::test]
+    async fn every_error_is_of_its_kind_and_says_where() {
+        for (status, body, is_retryable, says) in [
+            (
+                403,
+                error("UnauthorizedOperation"),
+                false,
+                "the role needs ec2:DescribeSecurityGroups",
+            ),
+            (
+                401,
+                error("AuthFailure"),
+                false,
+                "credentials are not valid",
+            ),
+            (
+                400,
+                error("InvalidParameterValue"),
+                false,
+                "because (InvalidParameterValue)",
+            ),
+            (500, error("InternalError"), true, "because (InternalError)"),
+            (
+                503,
+                "<html>unavailable</html>".to_owned(),
+                true,
+                "HTTP status 503",
+            ),
+            (
+                200,
+                "<html>captive portal</html>".to_owned(),
+                true,
+                "ec2 DescribeSecurityGroups",
+            ),
+            (200, String::new(), true, "ec2 DescribeSecurityGroups"),
+            (
+                200,
+                answer("<item><groupName>no id</groupName></item>", None),
+                true,
+                "without an id",
+            ),
+            (
+                200,
+                answer(&item("sg-0a").replace("65535", "many"), None),
+                true,
+                "ec2 DescribeSecurityGroups",
+            ),
+        ] {
+            let (ec2, _) = ec2(move |_, _| (status, body.clone()));
+            let failure = ec2.page(None).await.unwrap_err();
+            let text = failure.to_string();
+            assert_eq!(failure.is_retryable(), is_retryable, "{text}");
+            assert!(
+                text.contains(says) && text.contains("account 111111111111, region eu-west-1"),
+                "{text}"
+            );
+        }
+    }
+
+    /// An answer that was cut anywhere must not pass for a shorter one: a group without its permissions would be PASSED.
+    #[tokio::test]
+    async fn an_answer_that_was_cut_is_no_answer() {
+        let whole = answer(&item("sg-0a"), Some("next"));
+        for length in (0..whole.len())
+            .step_by(7)
+            .chain(whole.len() - 40..whole.len())
+        {
+            let cut = whole.get(..length).unwrap().to_owned();
+            let (ec2, _) = ec2(move |_, _| (200, cut.clone()));
+            let answered = ec2.page(None).await;
+            assert!(
+                answered.is_err(),
+                "cut at {length} of {}: {answered:?}",
+                whole.len()
+            );
+        }
     }
 }

@@ -156,7 +156,7 @@ impl Function {
     pub fn new(environment: Environment, config: SdkConfig) -> Self {
         Self {
             environment,
-            ec2: aws_sdk_ec2::Client::new(&config),
+            ec2: ec2::client(&config),
             security_hub: aws_sdk_securityhub::Client::new(&config),
             config,
             local_scope: OnceCell::new(),
