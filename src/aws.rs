@@ -180,8 +180,12 @@ impl Failure {
             SdkError::DispatchFailure(failure) if failure.is_timeout() => {
                 Self::NoAnswer("no answer in time".to_owned())
             }
-            // Credentials are looked for when a call is dispatched; without any, none is made.
-            SdkError::DispatchFailure(failure) if failure.is_user() => {
+            // Credentials are looked for when a call is dispatched: without any, none is made.
+            SdkError::DispatchFailure(failure)
+                if failure.is_user()
+                    || failure.is_other()
+                        && chain(failure.as_connector_error()).contains("credential") =>
+            {
                 Self::NotMade(chain(failure.as_connector_error()))
             }
             SdkError::DispatchFailure(failure) => {

@@ -98,6 +98,28 @@ impl<W: Write> Writer<W> {
         }))
     }
 
+    /// Adds findings to the report.
+    ///
+    /// # Errors
+    /// When one is not fit for the format, or the place does not take them.
+    pub fn write(&self, findings: &[Finding]) -> Result<(), SinkError> {
+        let mut inner = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let Inner { report, out } = &mut *inner;
+        let mut refusals = Vec::new();
+        for finding in findings {
+            match report.finding(finding) {
+                Ok(text) => out.write_all(text.as_bytes()).map_err(SinkError::Write)?,
+                Err(ReportError::Unfit(unfit)) => refusals.push(unfit.into()),
+                Err(error) => return Err(SinkError::Rejected(error.to_string())),
+            }
+        }
+        if refusals.is_empty() {
+            Ok(())
+        } else {
+            Err(SinkError::Refused(refusals))
+        }
+    }
+
     /// Ends the report: how many groups came out how.
     ///
     /// # Errors
@@ -115,22 +137,20 @@ impl<W: Write> Writer<W> {
     }
 }
 
+/// Two sinks, one after the other: the second gets its findings whatever the first says.
+#[derive(Debug)]
+pub struct Both<'a, A, B>(pub &'a A, pub &'a B);
+
+impl<A: FindingSink + Sync, B: FindingSink + Sync> FindingSink for Both<'_, A, B> {
+    async fn publish(&self, findings: &[Finding]) -> Result<(), SinkError> {
+        let first = self.0.publish(findings).await;
+        let second = self.1.publish(findings).await;
+        first.and(second)
+    }
+}
+
 impl<W: Write + Send> FindingSink for Writer<W> {
     async fn publish(&self, findings: &[Finding]) -> Result<(), SinkError> {
-        let mut inner = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let Inner { report, out } = &mut *inner;
-        let mut refusals = Vec::new();
-        for finding in findings {
-            match report.finding(finding) {
-                Ok(text) => out.write_all(text.as_bytes()).map_err(SinkError::Write)?,
-                Err(ReportError::Unfit(unfit)) => refusals.push(unfit.into()),
-                Err(error) => return Err(SinkError::Rejected(error.to_string())),
-            }
-        }
-        if refusals.is_empty() {
-            Ok(())
-        } else {
-            Err(SinkError::Refused(refusals))
-        }
+        self.write(findings)
     }
 }

@@ -191,7 +191,7 @@ impl Function {
         let mut trace = Trace::default();
         let answer =
             tokio::time::timeout_at(until.into(), self.run(&event, until, &mut trace)).await;
-        let answer = answer.unwrap_or_else(|_| Err(Failure::OutOfTime));
+        let answer = answer.unwrap_or(Err(Failure::OutOfTime));
         let summary = Summary {
             trace: &trace,
             request_id: &event.context.request_id,

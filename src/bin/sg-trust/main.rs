@@ -7,8 +7,11 @@ use sg_trust::policy::{Policy, Reading};
 
 mod check;
 mod explain;
+#[cfg(feature = "aws")]
+mod live;
 mod policy;
 mod replay;
+mod scan;
 mod targets;
 mod terminal;
 mod test;
@@ -21,6 +24,7 @@ Examples:
   sg-trust check --format json groups.json
   sg-trust replay events/authorize-ingress.json --groups events/account.json
   sg-trust explain sg-0123456789abcdef0 --groups groups.json
+  sg-trust scan --all-regions
 
 Exit codes: 0 nothing to report; 1 at least one FAILED group (or a failed test);
 2 the command could not do its job (bad usage, unreadable input, an AWS error). 2 beats 1.";
@@ -69,6 +73,8 @@ enum Command {
     Test(test::Arguments),
     /// Explains the verdict on one group, permission by permission.
     Explain(explain::Arguments),
+    /// Evaluates the live account, in one Region or several.
+    Scan(scan::Arguments),
     /// Shows the effective settings, or validates a settings file.
     #[command(name = "policy")]
     Settings(policy::Arguments),
@@ -113,6 +119,7 @@ fn run(arguments: &Arguments, terminal: &mut Terminal) -> anyhow::Result<Outcome
         Command::Targets(arguments) => targets::run(arguments, terminal),
         Command::Test(arguments) => test::run(arguments, &settings.policy()?, terminal),
         Command::Explain(arguments) => explain::run(arguments, &settings.policy()?, terminal),
+        Command::Scan(arguments) => scan::run(arguments, &settings.policy()?, terminal),
         Command::Settings(arguments) => policy::run(arguments, settings, terminal),
         Command::Completions { shell } => {
             let mut script = Vec::new();

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 use sg_trust::finding::{Context, Passed, Scope};
 use sg_trust::model::{AccountId, Partition, Region};
-use sg_trust::pipeline::Pipeline;
+use sg_trust::pipeline::{Pipeline, PipelineError};
 use sg_trust::policy::Policy;
 use sg_trust::sink::Writer;
 use sg_trust::source::Snapshot;
@@ -23,6 +23,8 @@ Examples:
   sg-trust replay events/authorize-ingress.json --groups events/account.json
   sg-trust replay events/authorize-ingress.json --groups events/account.json --format asff
   sg-trust replay events/schedule.json --groups groups.json --format json
+  sg-trust replay event.json --live
+  sg-trust replay event.json --live --publish
 
 An event that is ignored exits 0 with the reason on stderr. Account and Region are the event's; where it has none, the
 snapshot's.";
@@ -34,12 +36,19 @@ pub(crate) struct Arguments {
     #[arg(value_name = "EVENT")]
     event: String,
     /// A snapshot of the account: the output of `aws ec2 describe-security-groups`.
-    #[arg(long, value_name = "FILE")]
-    groups: String,
+    #[arg(long, value_name = "FILE", required_unless_present = "live")]
+    groups: Option<String>,
+    /// Against the real account, with the credentials of the environment, a profile or IAM Identity Center.
+    #[arg(long, conflicts_with = "groups")]
+    live: bool,
+    /// Publishes in Security Hub what it prints.
+    #[arg(long, requires = "live")]
+    publish: bool,
     /// How to print what would be published.
     #[arg(long, value_enum, default_value_t = ReplayFormat::Table)]
     format: ReplayFormat,
-    /// The Region, where neither the event nor the snapshot names one; without it AWS_REGION.
+    /// The Region, where neither the event nor the snapshot names one; without it AWS_REGION. With --live it goes before
+    /// the event's.
     #[arg(long, value_name = "REGION", value_parser = parse_region)]
     region: Option<Region>,
 }
@@ -69,22 +78,35 @@ pub(crate) fn run(
     policy: &Policy,
     terminal: &mut Terminal,
 ) -> anyhow::Result<Outcome> {
-    if arguments.event == "-" && arguments.groups == "-" {
+    if arguments.groups.as_deref() == Some("-") && arguments.event == "-" {
         bail!("standard input cannot be both the event and the groups");
     }
     let (event_name, event) = read_event(&arguments.event)?;
-    let (name, reader) = open(&arguments.groups)?;
+    match &arguments.groups {
+        Some(groups) => offline(arguments, groups, event_name, &event, policy, terminal),
+        None => live(arguments, event_name, &event, policy, terminal),
+    }
+}
+
+fn offline(
+    arguments: &Arguments,
+    groups: &str,
+    event_name: &str,
+    event: &Value,
+    policy: &Policy,
+    terminal: &mut Terminal,
+) -> anyhow::Result<Outcome> {
+    let (name, reader) = open(groups)?;
     let snapshot = Snapshot::read(name, reader, Timestamp::now())?;
-    let scope = scope(arguments, &event, &snapshot).with_context(|| event_name.to_owned())?;
+    let scope = scope(arguments, event, &snapshot).with_context(|| event_name.to_owned())?;
     let snapshot = snapshot.seen_by(scope.account.clone());
     let context = Context {
         scope,
         passed: Passed::default(),
         related_requirements: policy.related_requirements.clone(),
     };
-    let format = FormatArgument::from(arguments.format);
     let mut out = Vec::new();
-    let sink = Writer::new(format.into(), &mut out);
+    let sink = Writer::new(FormatArgument::from(arguments.format).into(), &mut out);
     let pipeline = Pipeline {
         policy,
         context: Arc::new(context),
@@ -94,25 +116,113 @@ pub(crate) fn run(
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
         .build()?;
-    let outcome = runtime.block_on(pipeline.handle(&event, &mut Trace::default()));
+    let handled = runtime.block_on(pipeline.handle(event, &mut Trace::default()));
     let summary = sink.finish()?;
-    let text = String::from_utf8(out)?;
-    let ignored = outcome
+    report(
+        arguments,
+        event_name,
+        &out,
+        handled,
+        summary.failed,
+        terminal,
+    )
+}
+
+#[cfg(not(feature = "aws"))]
+fn live(
+    _: &Arguments,
+    _: &str,
+    _: &Value,
+    _: &Policy,
+    _: &mut Terminal,
+) -> anyhow::Result<Outcome> {
+    bail!("{}", crate::terminal::NOT_BUILT_IN)
+}
+
+#[cfg(feature = "aws")]
+fn live(
+    arguments: &Arguments,
+    event_name: &str,
+    event: &Value,
+    policy: &Policy,
+    terminal: &mut Terminal,
+) -> anyhow::Result<Outcome> {
+    use sg_trust::aws::Patience;
+    use sg_trust::sink::Both;
+
+    use crate::live::Account;
+
+    let of_event = trigger::classify(event)
+        .with_context(|| event_name.to_owned())?
+        .region;
+    let region = arguments.region.clone().or(of_event);
+    let mut out = Vec::new();
+    let sink = Writer::new(FormatArgument::from(arguments.format).into(), &mut out);
+    let handled = crate::live::runtime()?.block_on(async {
+        let account = Account::find(region.as_ref()).await?;
+        let region = account
+            .region()
+            .context("no Region: give --region, or set AWS_REGION")?;
+        let place = account.place(region, policy, Patience::SWEEP);
+        let mut trace = Trace::default();
+        let both = Both(&sink, &place.hub);
+        anyhow::Ok(if arguments.publish {
+            Pipeline {
+                policy,
+                context: place.context,
+                source: &place.source,
+                sink: &both,
+            }
+            .handle(event, &mut trace)
+            .await
+        } else {
+            Pipeline {
+                policy,
+                context: place.context,
+                source: &place.source,
+                sink: &sink,
+            }
+            .handle(event, &mut trace)
+            .await
+        })
+    })?;
+    let summary = sink.finish()?;
+    report(
+        arguments,
+        event_name,
+        &out,
+        handled,
+        summary.failed,
+        terminal,
+    )
+}
+
+/// Prints what came of an event.
+fn report(
+    arguments: &Arguments,
+    event_name: &str,
+    out: &[u8],
+    handled: Result<sg_trust::pipeline::Outcome, PipelineError>,
+    failed: u64,
+    terminal: &mut Terminal,
+) -> anyhow::Result<Outcome> {
+    let text = std::str::from_utf8(out)?;
+    let ignored = handled
         .as_ref()
         .ok()
         .and_then(|outcome| outcome.ignored.as_ref());
-    match (format, ignored) {
-        (FormatArgument::Table, None) => terminal.print_coloured(&text)?,
-        (FormatArgument::Table, Some(_)) => {}
-        _ => terminal.print(&text)?,
+    match (arguments.format, ignored) {
+        (ReplayFormat::Table, None) => terminal.print_coloured(text)?,
+        (ReplayFormat::Table, Some(_)) => {}
+        _ => terminal.print(text)?,
     }
     if let Some(reason) = ignored {
         terminal.say(&format!("{event_name}: ignored: {reason}"));
     }
-    if let Err(error) = outcome {
+    if let Err(error) = handled {
         terminal.complain(&format!("{event_name}: {:#}", anyhow::Error::from(error)));
     }
-    Ok(Outcome::of_failed(summary.failed))
+    Ok(Outcome::of_failed(failed))
 }
 
 /// Where the function would run: in the event's account and Region, else in the snapshot's.

@@ -8,6 +8,10 @@ use anyhow::Context as _;
 use sg_trust::sink::SinkError;
 use sg_trust::text::plain;
 
+/// What a live command says in a build without the feature `aws`.
+#[cfg(not(feature = "aws"))]
+pub(crate) const NOT_BUILT_IN: &str = "this sg-trust was built without AWS: build it with the feature `aws` (cargo build --release), which is on by default";
+
 /// What a command came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Outcome {
@@ -49,16 +53,21 @@ impl Terminal {
 
     /// Prints a result as it is.
     pub(crate) fn print(&mut self, text: &str) -> anyhow::Result<()> {
-        self.write_all(text.as_bytes())?;
+        self.results(false).write_all(text.as_bytes())?;
         Ok(())
     }
 
     /// Prints a result for people: with colours where they show.
     pub(crate) fn print_coloured(&mut self, text: &str) -> anyhow::Result<()> {
-        if self.has_colours {
-            self.print(text)
-        } else {
-            self.print(&anstream::adapter::strip_str(text).to_string())
+        self.results(true).write_all(text.as_bytes())?;
+        Ok(())
+    }
+
+    /// A place to write results to: for people with the colours that show, else as they are.
+    pub(crate) fn results(&mut self, for_people: bool) -> Results<'_> {
+        Results {
+            terminal: self,
+            for_people,
         }
     }
 
@@ -93,21 +102,39 @@ impl Terminal {
     }
 }
 
-impl Write for Terminal {
+/// Where the writer of a report writes to.
+pub(crate) struct Results<'a> {
+    terminal: &'a mut Terminal,
+    for_people: bool,
+}
+
+impl Write for Results<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let written = self.out.write(bytes)?;
-        if self.is_interactive {
-            self.out.flush()?;
+        let Terminal {
+            out,
+            has_colours,
+            is_interactive,
+            ..
+        } = self.terminal;
+        if self.for_people && !*has_colours {
+            // A report is written block by block: none begins or ends within a colour.
+            out.write_all(&anstream::adapter::strip_bytes(bytes).into_vec())?;
+        } else {
+            out.write_all(bytes)?;
         }
-        Ok(written)
+        if *is_interactive {
+            out.flush()?;
+        }
+        Ok(bytes.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        self.out.flush()
+        self.terminal.out.flush()
     }
 }
 
-fn is_closed_pipe(error: &anyhow::Error) -> bool {
+/// Did whoever reads the results go away?
+pub(crate) fn is_closed_pipe(error: &anyhow::Error) -> bool {
     error.chain().any(|cause| {
         let of_sink = cause.downcast_ref::<SinkError>().is_some_and(|error| {
             matches!(error, SinkError::Write(error) if error.kind() == io::ErrorKind::BrokenPipe)

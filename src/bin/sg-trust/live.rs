@@ -1,0 +1,92 @@
+//! What `scan` and `replay --live` have in common: a live account, with the operator's own credentials.
+
+use std::sync::Arc;
+
+use anyhow::{Context as _, anyhow};
+use aws_config::SdkConfig;
+use sg_trust::aws::ec2::{self, Ec2};
+use sg_trust::aws::securityhub::SecurityHub;
+use sg_trust::aws::{self, Patience, caller};
+use sg_trust::finding::{Context, Passed, Scope};
+use sg_trust::model::{AccountId, Partition, Region};
+use sg_trust::policy::Policy;
+
+/// The account that the credentials are of.
+pub(crate) struct Account {
+    config: SdkConfig,
+    partition: Partition,
+    id: AccountId,
+}
+
+/// The account in one Region: where its groups come from, where its findings go, and what they have in common.
+pub(crate) struct Place {
+    pub(crate) context: Arc<Context>,
+    pub(crate) source: Ec2,
+    pub(crate) hub: SecurityHub,
+}
+
+/// The one runtime of a live command.
+pub(crate) fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
+    Ok(tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?)
+}
+
+impl Account {
+    /// By the environment's credentials, a profile's, or those of IAM Identity Center.
+    pub(crate) async fn find(region: Option<&Region>) -> anyhow::Result<Self> {
+        let config = aws::load(region).await;
+        config
+            .region()
+            .context("no Region: give --region, set AWS_REGION, or give the profile one")?;
+        let (partition, id) = caller::identity(&config)
+            .await
+            .map_err(|why| anyhow!(why))?;
+        Ok(Self {
+            config,
+            partition,
+            id,
+        })
+    }
+
+    /// The Region that the environment or the profile names.
+    pub(crate) fn region(&self) -> Option<Region> {
+        self.config
+            .region()
+            .map(|region| Region::new(region.as_ref()))
+    }
+
+    /// The Regions that are enabled for the account.
+    pub(crate) async fn regions(&self) -> anyhow::Result<Vec<Region>> {
+        caller::enabled_regions(&self.config)
+            .await
+            .map_err(|why| anyhow!(why))
+    }
+
+    /// The account in a Region.
+    pub(crate) fn place(&self, region: Region, policy: &Policy, patience: Patience) -> Place {
+        let config = self
+            .config
+            .to_builder()
+            .region(aws_config::Region::new(region.as_str().to_owned()))
+            .build();
+        let scope = Scope {
+            partition: self.partition.clone(),
+            region: region.clone(),
+            account: self.id.clone(),
+        };
+        Place {
+            source: Ec2::new(ec2::client(&config), self.id.clone(), region, patience),
+            hub: SecurityHub::new(
+                aws_sdk_securityhub::Client::new(&config),
+                scope.clone(),
+                patience,
+            ),
+            context: Arc::new(Context {
+                scope,
+                passed: Passed::default(),
+                related_requirements: policy.related_requirements.clone(),
+            }),
+        }
+    }
+}

@@ -1,0 +1,141 @@
+//! `scan`: evaluates the live account.
+
+use sg_trust::model::Region;
+use sg_trust::policy::Policy;
+
+use crate::check::{FormatArgument, parse_region};
+use crate::terminal::{Outcome, Terminal};
+
+const EXAMPLES: &str = "\
+Examples:
+  sg-trust scan
+  AWS_PROFILE=audit sg-trust scan --region eu-west-1 --region us-east-1 --format json
+  sg-trust scan --all-regions
+  sg-trust scan --publish
+
+Credentials are the environment's, a profile's (AWS_PROFILE), or those of IAM Identity Center (`aws sso login`). Needs
+ec2:DescribeSecurityGroups; with --all-regions ec2:DescribeRegions; with --publish securityhub:BatchImportFindings.";
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Arguments {
+    /// The Regions; without any, that of the environment or the profile.
+    #[arg(long = "region", value_name = "REGION", value_parser = parse_region)]
+    regions: Vec<Region>,
+    /// Every Region that is enabled for the account.
+    #[arg(long, conflicts_with = "regions")]
+    all_regions: bool,
+    /// Publishes the findings in Security Hub, as the function's sweep does.
+    #[arg(long)]
+    publish: bool,
+    /// How to print the result.
+    #[arg(long, value_enum, default_value_t = FormatArgument::Table)]
+    format: FormatArgument,
+}
+
+#[cfg(not(feature = "aws"))]
+pub(crate) fn run(_: &Arguments, _: &Policy, _: &mut Terminal) -> anyhow::Result<Outcome> {
+    anyhow::bail!("{}", crate::terminal::NOT_BUILT_IN)
+}
+
+#[cfg(feature = "aws")]
+pub(crate) fn run(
+    arguments: &Arguments,
+    policy: &Policy,
+    terminal: &mut Terminal,
+) -> anyhow::Result<Outcome> {
+    crate::live::runtime()?.block_on(scan(arguments, policy, terminal))
+}
+
+#[cfg(feature = "aws")]
+async fn scan(
+    arguments: &Arguments,
+    policy: &Policy,
+    terminal: &mut Terminal,
+) -> anyhow::Result<Outcome> {
+    use sg_trust::aws::Patience;
+    use sg_trust::pipeline::Pipeline;
+    use sg_trust::sink::{Both, Writer};
+    use sg_trust::telemetry::Trace;
+
+    use crate::live::Account;
+
+    let account = Account::find(arguments.regions.first()).await?;
+    let regions = match (&arguments.regions, arguments.all_regions) {
+        (_, true) => account.regions().await?,
+        (given, false) if !given.is_empty() => given.clone(),
+        _ => account.region().into_iter().collect(),
+    };
+    let bar = indicatif::ProgressBar::new_spinner();
+    bar.enable_steady_tick(std::time::Duration::from_millis(120));
+    let is_table = arguments.format == FormatArgument::Table;
+    let mut failures = Vec::new();
+    let writer = Writer::new(arguments.format.into(), terminal.results(is_table));
+    for region in regions {
+        let place = account.place(region.clone(), policy, Patience::SWEEP);
+        let counted = Counted {
+            writer: &writer,
+            bar: &bar,
+            region: &region,
+        };
+        let both = Both(&counted, &place.hub);
+        let mut trace = Trace::default();
+        let swept = if arguments.publish {
+            Pipeline {
+                policy,
+                context: place.context,
+                source: &place.source,
+                sink: &both,
+            }
+            .sweep(&mut trace)
+            .await
+        } else {
+            Pipeline {
+                policy,
+                context: place.context,
+                source: &place.source,
+                sink: &counted,
+            }
+            .sweep(&mut trace)
+            .await
+        };
+        if let Err(error) = swept {
+            let error = anyhow::Error::from(error);
+            if crate::terminal::is_closed_pipe(&error) {
+                return Err(error);
+            }
+            failures.push(format!("{region}: {error:#}"));
+        }
+    }
+    bar.finish_and_clear();
+    let summary = writer.finish()?;
+    for failure in failures {
+        terminal.complain(&failure);
+    }
+    Ok(Outcome::of_failed(summary.failed))
+}
+
+/// A writer that shows on a terminal how far the scan got.
+#[cfg(feature = "aws")]
+struct Counted<'a, W> {
+    writer: &'a sg_trust::sink::Writer<W>,
+    bar: &'a indicatif::ProgressBar,
+    region: &'a Region,
+}
+
+#[cfg(feature = "aws")]
+impl<W: std::io::Write + Send> sg_trust::sink::FindingSink for Counted<'_, W> {
+    async fn publish(
+        &self,
+        findings: &[sg_trust::finding::Finding],
+    ) -> Result<(), sg_trust::sink::SinkError> {
+        self.bar
+            .inc(u64::try_from(findings.len()).unwrap_or_default());
+        self.bar.set_message(format!(
+            "{}: {} security groups evaluated",
+            self.region,
+            self.bar.position()
+        ));
+        self.bar.suspend(|| self.writer.write(findings))
+    }
+}

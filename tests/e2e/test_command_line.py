@@ -1,0 +1,110 @@
+"""The live commands of the command line, with the operator's own credentials."""
+
+import json
+import os
+import subprocess
+
+import pytest
+from cloudtrail import ACCOUNT, REGION, event
+from conftest import Account
+from runtime_api import ROOT
+
+BINARY = os.environ.get("SG_TRUST", ROOT / "target/debug/sg-trust")
+
+
+@pytest.fixture
+def run(proxy, tmp_path):
+    def run(*arguments, stdin="", **environment):
+        variables = {
+            "PATH": "/usr/bin:/bin",
+            "HOME": str(tmp_path),
+            "AWS_ENDPOINT_URL": proxy.endpoint,
+            "AWS_REGION": REGION,
+            "AWS_ACCESS_KEY_ID": "AKIAEXAMPLEKEYID0000",
+            "AWS_SECRET_ACCESS_KEY": "secret",
+            "AWS_EC2_METADATA_DISABLED": "true",
+            **environment,
+        }
+        variables = {name: value for name, value in variables.items() if value is not None}
+        return subprocess.run([BINARY, *arguments], input=stdin, env=variables, capture_output=True, text=True, timeout=120)
+
+    return run
+
+
+def test_scan_prints_like_check_and_publishes_only_when_told(account, run, proxy):
+    source, group = account.group("web"), account.group("db")
+    account.allow(group, source)
+    table = run("scan")
+    assert table.returncode == 1, table.stderr
+    assert "FAILED" in table.stdout and f"{group} (db) accepts all traffic from {source}" in table.stdout
+    assert "BatchImportFindings" not in proxy.count()
+    report = json.loads(run("scan", "--format", "json").stdout)
+    everything = account.ec2.describe_security_groups()["SecurityGroups"]
+    assert report["summary"] == {"groups": len(everything), "passed": len(everything) - 1, "failed": 1, "exempt": 0}
+    checked = run("check", "-", "--format", "json", stdin=json.dumps({"SecurityGroups": everything}, default=str))
+    by_id = lambda report: sorted(report["groups"], key=lambda group: group["group_id"])  # noqa: E731
+    assert by_id(json.loads(checked.stdout)) == by_id(report)
+    assert account.findings() == {}
+    assert run("scan", "--publish").returncode == 1
+    assert account.states()[group] == ("FAILED", "ACTIVE")
+
+
+def test_scan_covers_the_regions_it_is_given(moto_port, account, run):
+    other = Account(moto_port, region="eu-west-1")
+    group = other.group("there")
+    other.allow(group, group)
+    report = json.loads(run("scan", "--region", REGION, "--region", "eu-west-1", "--format", "json").stdout)
+    assert [found["group_id"] for found in report["groups"] if found["verdict"] == "FAILED"] == [group]
+    everywhere = run("scan", "--all-regions", "--format", "ndjson")
+    assert everywhere.returncode == 1 and group in everywhere.stdout
+
+
+def test_a_region_that_fails_does_not_cost_the_others(account, run, proxy):
+    from proxy import ec2_error
+
+    group = account.group("db")
+    account.allow(group, group)
+    seen = []
+
+    def first_fails(operation, _):
+        if operation != "DescribeSecurityGroups":
+            return None
+        seen.append(operation)
+        return ec2_error(403, "UnauthorizedOperation", "no") if len(seen) == 1 else None
+
+    proxy.fault = first_fails
+    result = run("scan", "--region", "eu-west-1", "--region", REGION)
+    assert result.returncode == 2
+    assert "eu-west-1: " in result.stderr and "UnauthorizedOperation" in result.stderr
+    assert group in result.stdout
+
+
+def test_scan_works_with_a_profile(account, run, tmp_path):
+    (tmp_path / "config").write_text("[profile audit]\nregion = us-east-1\n")
+    (tmp_path / "credentials").write_text("[audit]\naws_access_key_id = x\naws_secret_access_key = x\n")
+    result = run("scan", AWS_ACCESS_KEY_ID=None, AWS_SECRET_ACCESS_KEY=None, AWS_REGION=None, AWS_PROFILE="audit",
+                 AWS_CONFIG_FILE=str(tmp_path / "config"), AWS_SHARED_CREDENTIALS_FILE=str(tmp_path / "credentials"))
+    assert result.returncode == 0, result.stderr
+
+
+def test_without_credentials_it_says_what_to_do(run):
+    result = run("scan", AWS_ACCESS_KEY_ID=None, AWS_SECRET_ACCESS_KEY=None)
+    assert result.returncode == 2 and "aws sso login" in result.stderr
+    result = run("scan", AWS_REGION=None)
+    assert result.returncode == 2 and "--region" in result.stderr
+
+
+def test_replay_live_publishes_only_when_told(account, run, tmp_path):
+    source, group = account.group("web"), account.group("db")
+    account.allow(group, source)
+    file = tmp_path / "event.json"
+    file.write_text(json.dumps(event("authorize-ingress", group, source)))
+    shown = run("replay", str(file), "--live", "--format", "asff")
+    assert shown.returncode == 1, shown.stderr
+    assert json.loads(shown.stdout)[0]["Resources"][0]["Id"].endswith(group)
+    assert account.findings() == {}
+    assert run("replay", str(file), "--live", "--publish").returncode == 1
+    assert account.states() == {group: ("FAILED", "ACTIVE")}
+    file.write_text(json.dumps(event("other-account")))
+    ignored = run("replay", str(file), "--live")
+    assert ignored.returncode == 0 and "ignored" in ignored.stderr and ACCOUNT in ignored.stderr
