@@ -1,0 +1,76 @@
+# What a newcomer types: `make run`, then `make test`. `make help` lists the rest.
+.DEFAULT_GOAL := help
+SHELL := /bin/sh
+.PHONY: help run test test-core test-aws e2e lint audit build package tools venv clean
+
+PYTHON ?= python3
+# The build without AWS has a folder of its own: both kinds stay built.
+CORE := --locked --no-default-features --target-dir target/core
+SG_TRUST := target/core/debug/sg-trust
+
+help: ## Lists what there is to make
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+
+run: tools ## The main job, offline: an event, an account snapshot, the verdict and the finding (about a minute)
+	@echo "Building sg-trust without the AWS SDK (about a minute the first time) ..."
+	@cargo build $(CORE) --quiet --bin sg-trust
+	@echo
+	@echo "Somebody allowed all traffic from security group sg-0fedcba9876543210 (web) to sg-0123456789abcdef0 (payments-db):"
+	@echo "the event is events/authorize-ingress.json, the account as EC2 shows it is events/account.json."
+	@echo
+	@echo "1. The verdict: sg-trust replay events/authorize-ingress.json --groups events/account.json"
+	@echo
+	@$(SG_TRUST) replay events/authorize-ingress.json --groups events/account.json; [ $$? -eq 1 ]
+	@echo
+	@echo "2. What would stand in AWS Security Hub: the same with --format asff"
+	@echo
+	@$(SG_TRUST) replay events/authorize-ingress.json --groups events/account.json --format asff; [ $$? -eq 1 ]
+	@echo
+	@echo "That is the expected result: exit code 1 means that a group FAILED. Try it on your own account, read only:"
+	@echo "  aws ec2 describe-security-groups | $(SG_TRUST) check -"
+
+test: tools test-core test-aws e2e ## Every test: Rust with and without AWS, end to end (the AWS SDK takes minutes to build once)
+
+test-core: tools ## The Rust tests without AWS (seconds)
+	cargo test $(CORE)
+
+test-aws: tools ## The Rust tests with AWS
+	cargo test --locked
+
+e2e: tools venv ## The real Lambda binary against EC2 and Security Hub on this machine (moto)
+	cargo build --locked --bins
+	.venv/bin/python -m pytest -q tests/e2e
+
+lint: tools ## Formatting, clippy with and without AWS, documentation
+	cargo fmt --check
+	cargo clippy $(CORE) --all-targets -- -D warnings
+	cargo clippy --locked --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps
+
+audit: tools ## Known vulnerabilities of the dependencies (needs the network)
+	@command -v cargo-deny >/dev/null || { echo "cargo-deny is missing: cargo install --locked cargo-deny"; exit 1; }
+	@cargo deny check advisories || { echo "If the database could not be fetched: this needs access to github.com."; exit 1; }
+
+build: tools ## The function for AWS Lambda on arm64, as target/lambda/sg-trust-lambda/bootstrap.zip
+	@command -v cargo-lambda >/dev/null || { echo "cargo-lambda is missing: pip install cargo-lambda (it brings zig along)"; exit 1; }
+	cargo lambda build --locked --release --arm64 --output-format zip --bin sg-trust-lambda
+
+tools:
+	@missing=0; \
+	need() { command -v $$1 >/dev/null 2>&1 || { echo "$$1 is missing: $$2"; missing=1; }; }; \
+	need cargo "install Rust 1.94.1 or later from https://rustup.rs"; \
+	need cc "install a C compiler (Debian: apt-get install gcc; Fedora: dnf install gcc; macOS: xcode-select --install)"; \
+	need git "install git from your system's packages"; \
+	exit $$missing
+
+# Made anew when the requirements change; pip's own messages only when something goes wrong.
+venv: .venv/.requirements
+.venv/.requirements: tests/requirements.txt
+	@command -v $(PYTHON) >/dev/null || { echo "python3 is missing: install Python 3.10 or later"; exit 1; }
+	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || { echo "python3 has no venv: install it (Debian: apt-get install python3-venv)"; exit 1; }
+	@echo "Installing what the tests need into .venv ..."
+	@rm -rf .venv && $(PYTHON) -m venv .venv && .venv/bin/pip install --quiet --disable-pip-version-check -r tests/requirements.txt
+	@cp tests/requirements.txt .venv/.requirements
+
+clean: ## Removes what was built and installed
+	rm -rf target .venv
