@@ -62,16 +62,18 @@ pub enum Subject {
     Evaluated(Box<SecurityGroup>, Verdict),
     /// The group is gone.
     Gone,
+    /// The product is about to be removed: nobody evaluates the group any more.
+    Retired,
 }
 
 /// The event behind a finding.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Evidence {
-    /// Who, when, from where.
-    pub record: Record,
-    /// Did this very event add a rule that is among the violations? Only then it opened the group: whoever tags a group
-    /// must not stand beside another's rule.
-    pub opened: bool,
+    /// The last event: who, when, from where.
+    pub last: Record,
+    /// The event that added a rule that is among the violations, where there is one: whoever tags a group must not
+    /// stand beside another's rule.
+    pub opened: Option<Record>,
 }
 
 /// `Compliance.Status`, in Security Hub's words.
@@ -126,24 +128,41 @@ impl Finding {
         }
     }
 
-    /// The same, with the event that led to it.
+    /// The finding of a group that nobody evaluates any more.
     #[must_use]
-    pub fn led_to_by(mut self, trigger: &Trigger) -> Self {
-        if trigger.record.name.is_some() {
+    pub fn retired(context: &Arc<Context>, at: Timestamp, group_id: GroupId) -> Self {
+        Self {
+            subject: Subject::Retired,
+            ..Self::gone(context, at, group_id)
+        }
+    }
+
+    /// The same, with the events that led to it, in the order of their times.
+    #[must_use]
+    pub fn led_to_by(mut self, triggers: &[&Trigger]) -> Self {
+        let recorded = || {
+            triggers
+                .iter()
+                .rev()
+                .filter(|trigger| trigger.record.name.is_some())
+        };
+        if let Some(last) = recorded().next() {
+            let opener = recorded().find(|trigger| self.was_opened_by(&trigger.proof));
+            let opened = opener.map(|trigger| trigger.record.clone());
             self.event = Some(Evidence {
-                record: trigger.record.clone(),
-                opened: self.was_opened_by(&trigger.proof),
+                last: last.record.clone(),
+                opened,
             });
         }
         self
     }
 
     fn was_opened_by(&self, proof: &Proof) -> bool {
-        let Proof::Existed(rules) = proof else {
+        let Proof::Existed { added, .. } = proof else {
             return false;
         };
         self.violations().iter().any(|violation| {
-            rules.iter().any(|rule| {
+            added.iter().any(|rule| {
                 violation.source.group_id.as_ref() == Some(&rule.source)
                     && violation.openings.contains(&rule.opening)
             })
@@ -155,7 +174,7 @@ impl Finding {
     pub fn violations(&self) -> &[Violation] {
         match &self.subject {
             Subject::Evaluated(_, verdict) => &verdict.violations,
-            Subject::Gone => &[],
+            Subject::Gone | Subject::Retired => &[],
         }
     }
 
@@ -175,7 +194,7 @@ impl Finding {
     #[must_use]
     pub fn compliance_status(&self) -> ComplianceStatus {
         match &self.subject {
-            Subject::Gone => ComplianceStatus::NotAvailable,
+            Subject::Gone | Subject::Retired => ComplianceStatus::NotAvailable,
             Subject::Evaluated(_, verdict) => match verdict.status {
                 Status::Passed => ComplianceStatus::Passed,
                 Status::Failed => ComplianceStatus::Failed,
@@ -201,7 +220,7 @@ impl Finding {
     pub fn severity(&self) -> Severity {
         match &self.subject {
             Subject::Evaluated(_, verdict) => verdict.severity,
-            Subject::Gone => Severity::Informational,
+            Subject::Gone | Subject::Retired => Severity::Informational,
         }
     }
 }

@@ -1,26 +1,32 @@
-//! One event, from its JSON to its published findings: the only place that knows source, policy and sink together.
+//! One invocation, from its JSON to its published findings: the only place that knows source, policy and sink together.
 //!
-//! The Lambda function, `replay` and `scan` are this with other ends.
+//! The Lambda function, `replay` and `scan` are this with other ends. The targets of all events of an invocation are
+//! merged: each group is fetched and evaluated once, however many events name it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use serde::Serialize;
-use serde_json::Value;
 
 use crate::finding::{Context, Finding, Subject};
-use crate::model::{GroupId, SecurityGroup};
+use crate::model::{GroupId, SecurityGroup, VpcId};
 use crate::policy::{Policy, Status};
-use crate::sink::{FindingSink, SinkError};
+use crate::sink::{FindingSink, SinkError, Which};
 use crate::source::{GroupSource, Observation, Owner, Query, SourceError};
 use crate::telemetry::Trace;
-use crate::trigger::{self, Action, Proof, Target, Trigger, TriggerError};
+use crate::trigger::{Action, Batch, Shape, Target, Trigger, TriggerError};
 
-/// The way of an event through a source, the policy and a sink.
-#[derive(Debug)]
+mod expectation;
+mod sweep;
+
+use expectation::{Expectation, WAITS};
+pub use sweep::Swept;
+
+/// The way of events through a source, the policy and a sink.
+#[derive(Clone)]
 pub struct Pipeline<'a, S, K> {
     /// The policy with its settings.
     pub policy: &'a Policy,
@@ -30,12 +36,21 @@ pub struct Pipeline<'a, S, K> {
     pub source: &'a S,
     /// Where findings go.
     pub sink: &'a K,
+    /// Is shown every finding, also those that need not be published.
+    pub observer: Option<&'a Observer<'a>>,
+    /// When the run must be over.
+    pub until: Option<Instant>,
+    /// When the last sweep began that came to its end: what happened before is covered.
+    pub covered_since: Option<Timestamp>,
 }
 
-/// What was done about an event: the function's answer.
+/// Sees findings as they are made.
+pub type Observer<'a> = dyn Fn(&Finding) -> Result<(), SinkError> + Sync + 'a;
+
+/// What was done: the function's answer to one event.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
 pub struct Outcome {
-    /// Groups that were evaluated and published.
+    /// Groups that were evaluated and, where it was needed, published.
     pub evaluated: u64,
     /// Of these, those without a violation.
     pub passed: u64,
@@ -43,13 +58,35 @@ pub struct Outcome {
     pub failed: u64,
     /// Of these, those with violations, all exempt.
     pub exempt: u64,
-    /// Groups that are gone.
+    /// Groups that are gone, whose findings were archived.
     pub archived: u64,
     /// Why nothing was done, when nothing was.
     pub ignored: Option<String>,
 }
 
-/// An event that did not come to its end.
+/// What came of an invocation.
+#[derive(Debug)]
+pub struct Handled {
+    /// What the events came in.
+    pub shape: Shape,
+    /// What was done.
+    pub outcome: Outcome,
+    /// The messages that did not come to their end.
+    pub failures: Vec<Failed>,
+    /// When the sweep began, if there was one and it came to its end.
+    pub swept_since: Option<Timestamp>,
+}
+
+/// A message that did not come to its end.
+#[derive(Debug, Clone)]
+pub struct Failed {
+    /// SQS's `messageId`, where it came from there.
+    pub sqs_id: Option<String>,
+    /// Why.
+    pub error: Arc<PipelineError>,
+}
+
+/// Why a message did not come to its end.
 #[derive(Debug, thiserror::Error)]
 pub enum PipelineError {
     /// It is no event.
@@ -61,16 +98,47 @@ pub enum PipelineError {
     /// Findings were not published.
     #[error(transparent)]
     Sink(#[from] SinkError),
-    /// The event names a group that is not to be found, though it proves that there is one.
+    /// The event names a group by a name that no group has.
     #[error(
-        "{0} is not to be found, though the event names it: it may be too new, or gone since; the next sweep covers it"
+        "no security group of the default VPC is named {0:?}: it is too new, renamed or gone; the next sweep covers it"
     )]
-    NotFound(String),
+    NoSuchName(String),
     /// More than one group has the name that the event gives.
     #[error(
         "more than one security group is named {0:?}: which one the event means is not known; the next sweep covers it"
     )]
     Ambiguous(String),
+    /// EC2 does not show yet what the event proves.
+    #[error("ec2 does not show yet what the event says of {0}: nothing was published for it")]
+    Stale(String),
+    /// The time of the run is over.
+    #[error(
+        "out of time during the sweep, {what}: {evaluated} groups evaluated, {published} findings published; the next sweep goes on"
+    )]
+    OutOfTime {
+        /// What was being done.
+        what: &'static str,
+        /// How many groups were evaluated.
+        evaluated: u64,
+        /// How many findings were published.
+        published: u64,
+    },
+}
+
+impl Handled {
+    /// What was done, or why not everything was.
+    ///
+    /// # Errors
+    /// When a message failed: the first error, which of several is the one that may pass if there is any.
+    pub fn result(self) -> Result<Outcome, Arc<PipelineError>> {
+        let mut errors: Vec<_> = self
+            .failures
+            .into_iter()
+            .map(|failed| failed.error)
+            .collect();
+        errors.sort_by_key(|error| !error.is_retryable());
+        errors.into_iter().next().map_or(Ok(self.outcome), Err)
+    }
 }
 
 impl PipelineError {
@@ -81,60 +149,175 @@ impl PipelineError {
             Self::Trigger(_) => false,
             Self::Source(error) => error.is_retryable(),
             Self::Sink(error) => error.is_retryable(),
-            Self::NotFound(_) | Self::Ambiguous(_) => true,
+            Self::NoSuchName(_) | Self::Ambiguous(_) | Self::Stale(_) | Self::OutOfTime { .. } => {
+                true
+            }
         }
     }
 }
 
-/// What a run of groups came to, before it is published.
+/// What the events of an invocation ask for.
 #[derive(Default)]
-struct Batch {
-    findings: Vec<Finding>,
-    outcome: Outcome,
-    /// Why targets were left alone.
-    left: Vec<String>,
+struct Work<'t> {
+    groups: BTreeMap<GroupId, Interest<'t>>,
+    names: BTreeMap<String, Interest<'t>>,
+    default_groups: BTreeMap<VpcId, Interest<'t>>,
+    vpcs: BTreeMap<VpcId, Interest<'t>>,
+    sweep: Interest<'t>,
+    /// Why events, or targets of events, were left alone.
+    left: BTreeSet<String>,
+}
+
+/// The events that are about one thing, and the numbers of their messages.
+#[derive(Debug, Default, Clone)]
+struct Interest<'t> {
+    triggers: Vec<&'t Trigger>,
+    messages: BTreeSet<usize>,
+}
+
+impl<'t> Interest<'t> {
+    fn add(&mut self, message: usize, trigger: &'t Trigger) {
+        self.triggers.push(trigger);
+        self.messages.insert(message);
+    }
+
+    fn join(&mut self, other: &Self) {
+        self.triggers.extend(&other.triggers);
+        self.messages.extend(&other.messages);
+    }
+
+    /// The events in the order of their times.
+    fn in_time(&self) -> Vec<&'t Trigger> {
+        let mut triggers = self.triggers.clone();
+        triggers.sort_by_key(|trigger| trigger.record.moment());
+        triggers
+    }
+
+    fn expectation(&self) -> Expectation {
+        Expectation::of(&self.in_time())
+    }
+}
+
+/// The messages that failed, each with its first error.
+#[derive(Default)]
+struct Failures(BTreeMap<usize, Arc<PipelineError>>);
+
+impl Failures {
+    fn add(&mut self, messages: &BTreeSet<usize>, error: impl Into<PipelineError>) {
+        let error = Arc::new(error.into());
+        for message in messages {
+            self.0.entry(*message).or_insert_with(|| Arc::clone(&error));
+        }
+    }
+}
+
+impl<'a, S, K> Pipeline<'a, S, K> {
+    /// With no observer, no end, and nothing covered yet.
+    pub fn new(policy: &'a Policy, context: Arc<Context>, source: &'a S, sink: &'a K) -> Self {
+        Self {
+            policy,
+            context,
+            source,
+            sink,
+            observer: None,
+            until: None,
+            covered_since: None,
+        }
+    }
 }
 
 impl<S: GroupSource, K: FindingSink> Pipeline<'_, S, K> {
-    /// Does what an event asks for.
-    ///
-    /// # Errors
-    /// For whatever might hide a missed evaluation; never for an event that is not ours.
-    pub async fn handle(&self, event: &Value, trace: &mut Trace) -> Result<Outcome, PipelineError> {
-        let trigger = trigger::classify(event)?;
-        trace.began(&trigger);
-        if let Some(reason) = self.is_foreign(&trigger) {
-            return Ok(Outcome::ignored(reason));
+    /// Does what the events of an invocation ask for. A message that fails does not cost the others.
+    pub async fn handle(&self, batch: &Batch, trace: &mut Trace) -> Handled {
+        let mut failures = Failures::default();
+        let mut work = Work::default();
+        for (number, message) in batch.messages.iter().enumerate() {
+            match &message.trigger {
+                Ok(trigger) => {
+                    trace.began(trigger);
+                    self.plan(number, trigger, &mut work, trace);
+                }
+                Err(error) => failures.add(&BTreeSet::from([number]), error.clone()),
+            }
+        }
+        let mut outcome = Outcome::default();
+        let mut swept_since = None;
+        if !work.sweep.messages.is_empty() {
+            swept_since = self
+                .sweep_for(&mut work, &mut outcome, &mut failures, trace)
+                .await;
+        }
+        self.resolve(&mut work, &mut failures, trace).await;
+        self.evaluate_groups(&mut work, &mut outcome, &mut failures, trace)
+            .await;
+        let has_done = outcome.evaluated + outcome.archived > 0 || swept_since.is_some();
+        if !has_done && failures.0.is_empty() && !work.left.is_empty() {
+            outcome.ignored = Some(work.left.into_iter().collect::<Vec<_>>().join("; "));
+        }
+        let failures = failures.0.into_iter().map(|(number, error)| Failed {
+            sqs_id: batch
+                .messages
+                .get(number)
+                .and_then(|message| message.sqs_id.clone()),
+            error,
+        });
+        Handled {
+            shape: batch.shape,
+            outcome,
+            failures: failures.collect(),
+            swept_since,
+        }
+    }
+
+    /// Notes what one event asks for.
+    fn plan<'t>(
+        &self,
+        number: usize,
+        trigger: &'t Trigger,
+        work: &mut Work<'t>,
+        trace: &mut Trace,
+    ) {
+        if let Some(reason) = self.is_foreign(trigger) {
+            trace.ignored += 1;
+            trace.foreign += 1;
+            work.left.insert(reason);
+            return;
         }
         match &trigger.action {
-            Action::Ignore(reason) => Ok(Outcome::ignored(reason.clone())),
-            Action::Sweep(_) => self.sweep(trace).await,
+            Action::Ignore(reason) => {
+                trace.ignored += 1;
+                work.left.insert(reason.clone());
+            }
+            Action::Sweep(Some(reason)) if self.is_covered(trigger) => {
+                trace.ignored += 1;
+                work.left.insert(format!(
+                    "already covered by a sweep that began later ({reason})"
+                ));
+            }
+            Action::Sweep(_) => work.sweep.add(number, trigger),
             Action::Evaluate(targets) => {
-                let batch = self.fetch(&trigger, targets, trace).await?;
-                self.publish(&batch, trace).await?;
-                Ok(batch.finish())
+                for target in targets {
+                    let interest = match target {
+                        Target::GroupId(id) => work.groups.entry(id.clone()).or_default(),
+                        Target::GroupName(name) => work.names.entry(name.clone()).or_default(),
+                        Target::DefaultGroupOf(vpc) => {
+                            work.default_groups.entry(vpc.clone()).or_default()
+                        }
+                        Target::GroupsOfVpc(vpc) => work.vpcs.entry(vpc.clone()).or_default(),
+                    };
+                    interest.add(number, trigger);
+                }
             }
         }
     }
 
-    /// Evaluates every group of the account, and publishes as pages arrive.
-    ///
-    /// # Errors
-    /// When a page could not be had or published.
-    pub async fn sweep(&self, trace: &mut Trace) -> Result<Outcome, PipelineError> {
-        let mut outcome = Outcome::default();
-        let mut after = None;
-        loop {
-            let page = timed(self.source.page(after), &mut trace.fetching).await?;
-            let mut batch = Batch::default();
-            self.evaluate(page.observation, None, &mut batch);
-            self.publish(&batch, trace).await?;
-            outcome.add(&batch.outcome);
-            after = page.next;
-            if after.is_none() {
-                return Ok(outcome);
-            }
-        }
+    /// Did a sweep begin after the event, which does not tell its target?
+    fn is_covered(&self, trigger: &Trigger) -> bool {
+        trigger
+            .record
+            .moment()
+            .zip(self.covered_since)
+            .is_some_and(|(event, sweep)| event < sweep)
     }
 
     /// Why an event is another function's: it happened in another account or Region.
@@ -150,113 +333,297 @@ impl<S: GroupSource, K: FindingSink> Pipeline<'_, S, K> {
         })
     }
 
-    async fn fetch(
+    /// The sweep, which covers the groups that events of the same invocation name.
+    async fn sweep_for(
         &self,
-        trigger: &Trigger,
-        targets: &[Target],
+        work: &mut Work<'_>,
+        outcome: &mut Outcome,
+        failures: &mut Failures,
         trace: &mut Trace,
-    ) -> Result<Batch, PipelineError> {
-        let mut batch = Batch::default();
-        let mut ids = BTreeSet::new();
-        for target in targets {
-            match target {
-                Target::GroupId(id) => {
-                    ids.insert(id.clone());
-                }
-                Target::GroupName(name) => {
-                    let observation = self.find(Query::Name(name), Owner::This, trace).await?;
-                    match observation.groups.len() {
-                        0 if trigger.proof == Proof::Deleted => {
-                            batch.left.push(format!("no security group is named {name:?} any more: the next sweep archives its finding"));
-                        }
-                        0 => {
-                            return Err(PipelineError::NotFound(format!(
-                                "the security group named {name:?}"
-                            )));
-                        }
-                        1 => self.evaluate(observation, Some(trigger), &mut batch),
-                        _ => return Err(PipelineError::Ambiguous(name.clone())),
+    ) -> Option<Timestamp> {
+        let mut asked = work.sweep.clone();
+        let groups = std::mem::take(&mut work.groups);
+        for interest in std::mem::take(&mut work.names)
+            .values()
+            .chain(std::mem::take(&mut work.vpcs).values())
+        {
+            asked.join(interest);
+        }
+        match self.sweep(&groups, trace).await {
+            Ok(swept) => {
+                for id in &swept.stale {
+                    if let Some(interest) = groups.get(id) {
+                        failures.add(&interest.messages, PipelineError::Stale(id.to_string()));
                     }
                 }
-                Target::DefaultGroupOf(vpc) => {
-                    let observation = self
-                        .source
-                        .find(Query::DefaultGroupOf(vpc), Owner::This)
-                        .await?;
-                    if observation.groups.is_empty() {
-                        return Err(PipelineError::NotFound(format!(
-                            "the default security group of {vpc}"
-                        )));
-                    }
-                    self.evaluate(observation, Some(trigger), &mut batch);
-                }
-                Target::GroupsOfVpc(vpc) => {
-                    let observation = self.find(Query::InVpc(vpc), Owner::This, trace).await?;
-                    if observation.groups.is_empty() {
-                        batch.left.push(format!(
-                            "{vpc} is gone: the next sweep archives the findings of its groups"
-                        ));
-                    }
-                    self.evaluate(observation, Some(trigger), &mut batch);
-                }
+                *outcome = swept.outcome;
+                Some(swept.since)
+            }
+            Err(error) => {
+                groups.values().for_each(|interest| asked.join(interest));
+                failures.add(&asked.messages, error);
+                None
             }
         }
-        if !ids.is_empty() {
-            self.fetch_by_id(trigger, ids, &mut batch, trace).await?;
-        }
-        Ok(batch)
     }
 
-    /// The groups with these ids. One that is absent is gone if its deletion was the event; else after a second look,
-    /// which also tells a group of another owner from one that does not exist.
-    async fn fetch_by_id(
-        &self,
-        trigger: &Trigger,
-        mut ids: BTreeSet<GroupId>,
-        batch: &mut Batch,
-        trace: &mut Trace,
-    ) -> Result<(), PipelineError> {
-        let wanted: Vec<_> = ids.iter().cloned().collect();
-        let observation = self.find(Query::Ids(&wanted), Owner::This, trace).await?;
-        let mut absent_at = observation.at;
-        for group in &observation.groups {
-            ids.remove(&group.group_id);
+    /// Turns names and VPCs into groups.
+    async fn resolve<'t>(&self, work: &mut Work<'t>, failures: &mut Failures, trace: &mut Trace) {
+        for (name, interest) in std::mem::take(&mut work.names) {
+            match self
+                .find(Query::Name(&name), Owner::This, trace)
+                .await
+                .map(|observation| observation.groups)
+            {
+                Ok(groups) => match groups.as_slice() {
+                    [group] => work
+                        .groups
+                        .entry(group.group_id.clone())
+                        .or_default()
+                        .join(&interest),
+                    [] => failures.add(&interest.messages, PipelineError::NoSuchName(name)),
+                    _ => failures.add(&interest.messages, PipelineError::Ambiguous(name)),
+                },
+                Err(error) => failures.add(&interest.messages, error),
+            }
         }
-        self.evaluate(observation, Some(trigger), batch);
-        if !ids.is_empty() && trigger.proof != Proof::Deleted {
-            let absent: Vec<_> = ids.iter().cloned().collect();
+        for (vpc, interest) in std::mem::take(&mut work.default_groups) {
+            match self.default_group(&vpc, &interest, trace).await {
+                Ok(Some(id)) => work.groups.entry(id).or_default().join(&interest),
+                Ok(None) => {
+                    work.left
+                        .insert(format!("{vpc} has no default security group any more"));
+                }
+                Err(error) => failures.add(&interest.messages, error),
+            }
+        }
+        for (vpc, interest) in std::mem::take(&mut work.vpcs) {
+            match self.recorded_in(&vpc, trace).await {
+                Ok(ids) if ids.is_empty() => {
+                    work.left
+                        .insert(format!("no active finding is of a security group in {vpc}"));
+                }
+                Ok(ids) => ids
+                    .into_iter()
+                    .for_each(|id| work.groups.entry(id).or_default().join(&interest)),
+                Err(error) => failures.add(&interest.messages, error),
+            }
+        }
+    }
+
+    /// The default group of a VPC that an event proves to exist: looked for again while EC2 does not show it.
+    async fn default_group(
+        &self,
+        vpc: &VpcId,
+        interest: &Interest<'_>,
+        trace: &mut Trace,
+    ) -> Result<Option<GroupId>, PipelineError> {
+        let mut waits = WAITS.into_iter();
+        loop {
+            let observation = self
+                .find(Query::DefaultGroupOf(vpc), Owner::This, trace)
+                .await?;
+            if let Some(group) = observation.groups.first() {
+                return Ok(Some(group.group_id.clone()));
+            }
+            let contradiction = interest.expectation().contradicted_by(None);
+            if contradiction.is_none() || !self.source.is_live() {
+                return Ok(None);
+            }
+            trace.stale_reads += 1;
+            let is_young =
+                contradiction.is_some_and(|contradiction| contradiction.is_young(observation.at));
+            if !self.wait(waits.next()).await {
+                let what = format!("the default security group of {vpc}");
+                return if is_young {
+                    Err(PipelineError::Stale(what))
+                } else {
+                    Ok(None)
+                };
+            }
+        }
+    }
+
+    /// The groups whose active findings say that they were in a VPC.
+    async fn recorded_in(
+        &self,
+        vpc: &VpcId,
+        trace: &mut Trace,
+    ) -> Result<Vec<GroupId>, PipelineError> {
+        let mut ids = Vec::new();
+        let mut after = None;
+        loop {
+            let page = timed(
+                self.sink.standing(Which::InVpc(vpc), after),
+                &mut trace.publishing,
+            )
+            .await?;
+            ids.extend(page.findings.into_iter().map(|finding| finding.group_id));
+            after = page.next;
+            if after.is_none() {
+                return Ok(ids);
+            }
+        }
+    }
+
+    /// Fetches, evaluates and publishes the groups that events name.
+    async fn evaluate_groups(
+        &self,
+        work: &mut Work<'_>,
+        outcome: &mut Outcome,
+        failures: &mut Failures,
+        trace: &mut Trace,
+    ) {
+        let mut groups = std::mem::take(&mut work.groups);
+        if groups.is_empty() {
+            return;
+        }
+        let fetched = match self.fetch(&groups, trace).await {
+            Ok(fetched) => fetched,
+            Err(error) => return failures.add(&messages_of(&groups), error),
+        };
+        for (id, owner) in fetched.foreign {
+            work.left.insert(format!(
+                "{id} belongs to {owner}: its own function evaluates it"
+            ));
+            groups.remove(&id);
+        }
+        for id in fetched.stale {
+            if let Some(interest) = groups.remove(&id) {
+                failures.add(&interest.messages, PipelineError::Stale(id.to_string()));
+            }
+        }
+        let mut findings = Vec::with_capacity(groups.len());
+        let mut done = Outcome::default();
+        for (id, interest) in &groups {
+            let finding = match fetched.found.get(id) {
+                Some((group, at)) => {
+                    let verdict = self.policy.evaluate(group);
+                    Finding::evaluated(&self.context, *at, group.clone(), verdict)
+                }
+                None => Finding::gone(&self.context, fetched.absent_at, id.clone()),
+            };
+            done.count(&finding);
+            note(&finding, trace);
+            findings.push(finding.led_to_by(&interest.in_time()));
+        }
+        let published = match self.show(&findings) {
+            Ok(()) => self.publish(&findings, trace).await,
+            Err(error) => Err(error),
+        };
+        match published {
+            Ok(()) => {}
+            Err(SinkError::Refused(refusals)) => {
+                for refusal in refusals {
+                    let id = GroupId::new(refusal.id.rsplit('/').next().unwrap_or_default());
+                    let messages = groups.get(&id).map_or_else(
+                        || messages_of(&groups),
+                        |interest| interest.messages.clone(),
+                    );
+                    failures.add(&messages, SinkError::Refused(vec![refusal]));
+                }
+            }
+            Err(error) => return failures.add(&messages_of(&groups), error),
+        }
+        let now = Timestamp::now();
+        for trigger in groups.values().flat_map(|interest| &interest.triggers) {
+            trace.answered(trigger.record.moment(), now);
+        }
+        outcome.add(&done);
+    }
+
+    /// The groups as EC2 shows them, once it shows what the events prove.
+    async fn fetch(
+        &self,
+        groups: &BTreeMap<GroupId, Interest<'_>>,
+        trace: &mut Trace,
+    ) -> Result<Fetched, PipelineError> {
+        let expectations: BTreeMap<_, _> = groups
+            .iter()
+            .map(|(id, interest)| (id, interest.expectation()))
+            .collect();
+        let wanted: Vec<_> = groups.keys().cloned().collect();
+        let observation = self.find(Query::Ids(&wanted), Owner::This, trace).await?;
+        let mut fetched = Fetched {
+            absent_at: observation.at,
+            ..Fetched::default()
+        };
+        fetched.take(observation);
+        // Absent without a deletion: only a second look tells a group that is gone from one of another owner.
+        let absent: Vec<_> = expectations
+            .iter()
+            .filter(|(id, expectation)| {
+                !fetched.found.contains_key(**id) && !expectation.is_deleted()
+            })
+            .map(|(id, _)| (*id).clone())
+            .collect();
+        if !absent.is_empty() {
             let second = self.find(Query::Ids(&absent), Owner::Any, trace).await?;
-            absent_at = second.at;
+            fetched.absent_at = second.at;
             let (own, foreign): (Vec<_>, Vec<_>) = second
                 .groups
                 .into_iter()
                 .partition(|group| self.owns(group));
-            for group in own.iter().chain(&foreign) {
-                ids.remove(&group.group_id);
+            fetched.take(Observation {
+                groups: own,
+                at: second.at,
+            });
+            fetched.foreign = foreign
+                .into_iter()
+                .map(|group| (group.group_id, owner_of(group.owner_id)))
+                .collect();
+        }
+        let mut waits = WAITS.into_iter();
+        loop {
+            let contradicted: Vec<_> = expectations
+                .iter()
+                .filter(|(id, _)| !fetched.foreign.contains_key(**id))
+                .filter_map(|(id, expectation)| {
+                    let group = fetched.found.get(*id);
+                    let contradiction =
+                        expectation.contradicted_by(group.map(|(group, _)| group))?;
+                    Some((
+                        (*id).clone(),
+                        contradiction.is_young(group.map_or(fetched.absent_at, |(_, at)| *at)),
+                    ))
+                })
+                .collect();
+            if contradicted.is_empty() || !self.source.is_live() {
+                return Ok(fetched);
             }
-            self.evaluate(
-                Observation {
-                    groups: own,
-                    at: second.at,
-                },
-                Some(trigger),
-                batch,
-            );
-            batch.left.extend(foreign.iter().map(|group| {
-                let owner = group
-                    .owner_id
-                    .as_ref()
-                    .map_or("another account", |owner| owner.as_str());
-                format!(
-                    "{} belongs to {owner}: its own function evaluates it",
-                    group.group_id
-                )
-            }));
+            trace.stale_reads += u64::try_from(contradicted.len()).unwrap_or_default();
+            if !self.wait(waits.next()).await {
+                fetched.stale = contradicted
+                    .into_iter()
+                    .filter(|(_, is_young)| *is_young)
+                    .map(|(id, _)| id)
+                    .collect();
+                return Ok(fetched);
+            }
+            let again: Vec<_> = contradicted.into_iter().map(|(id, _)| id).collect();
+            let observation = self.find(Query::Ids(&again), Owner::This, trace).await?;
+            fetched.absent_at = observation.at;
+            again.iter().for_each(|id| drop(fetched.found.remove(id)));
+            fetched.take(observation);
         }
-        for id in ids {
-            self.archive(id, absent_at, trigger, batch);
-        }
-        Ok(())
+    }
+
+    /// Waits, if there is a wait left and time for it.
+    async fn wait(&self, wait: Option<Duration>) -> bool {
+        /// What the call after the wait, and publishing, may take.
+        const CALLS: Duration = Duration::from_secs(1);
+        let Some(wait) =
+            wait.filter(|wait| self.time_left().is_none_or(|left| left > *wait + CALLS))
+        else {
+            return false;
+        };
+        tokio::time::sleep(wait).await;
+        true
+    }
+
+    fn time_left(&self) -> Option<Duration> {
+        self.until
+            .map(|until| until.saturating_duration_since(Instant::now()))
     }
 
     async fn find(
@@ -268,19 +635,26 @@ impl<S: GroupSource, K: FindingSink> Pipeline<'_, S, K> {
         Ok(timed(self.source.find(query, owner), &mut trace.fetching).await?)
     }
 
-    async fn publish(&self, batch: &Batch, trace: &mut Trace) -> Result<(), PipelineError> {
-        for finding in &batch.findings {
-            match &finding.subject {
-                Subject::Evaluated(_, verdict) => {
-                    trace.evaluated(&finding.group_id, verdict.status)
-                }
-                Subject::Gone => trace.gone(&finding.group_id),
-            }
-        }
-        if batch.findings.is_empty() {
+    fn show(&self, findings: &[Finding]) -> Result<(), SinkError> {
+        self.observer
+            .map_or(Ok(()), |observer| findings.iter().try_for_each(observer))
+    }
+
+    async fn publish(&self, findings: &[Finding], trace: &mut Trace) -> Result<(), SinkError> {
+        if findings.is_empty() {
             return Ok(());
         }
-        Ok(timed(self.sink.publish(&batch.findings), &mut trace.publishing).await?)
+        let published = timed(self.sink.publish(findings), &mut trace.publishing).await;
+        let refused = match &published {
+            Ok(()) => 0,
+            Err(SinkError::Refused(refusals)) => refusals.len(),
+            // Some may have been taken; that none was lost is what counts here.
+            Err(_) => return published,
+        };
+        trace.refused += u64::try_from(refused).unwrap_or_default();
+        trace.published +=
+            u64::try_from(findings.len().saturating_sub(refused)).unwrap_or_default();
+        published
     }
 
     fn owns(&self, group: &SecurityGroup) -> bool {
@@ -289,24 +663,53 @@ impl<S: GroupSource, K: FindingSink> Pipeline<'_, S, K> {
             .as_ref()
             .is_none_or(|owner| owner == &self.context.scope.account)
     }
+}
 
-    fn evaluate(&self, observation: Observation, trigger: Option<&Trigger>, batch: &mut Batch) {
-        for group in observation.groups {
-            let verdict = self.policy.evaluate(&group);
-            batch.outcome.count(verdict.status);
-            let finding = Finding::evaluated(&self.context, observation.at, group, verdict);
-            batch.findings.push(match trigger {
-                Some(trigger) => finding.led_to_by(trigger),
-                None => finding,
-            });
-        }
+/// What was fetched for the groups that events name.
+#[derive(Default)]
+struct Fetched {
+    found: BTreeMap<GroupId, (SecurityGroup, Timestamp)>,
+    /// Those of other accounts, with their owner.
+    foreign: BTreeMap<GroupId, String>,
+    /// Those that EC2 does not show yet as an event proves them.
+    stale: Vec<GroupId>,
+    /// When those that were not found were last looked for.
+    absent_at: Timestamp,
+}
+
+impl Fetched {
+    fn take(&mut self, observation: Observation) {
+        let at = observation.at;
+        self.found.extend(
+            observation
+                .groups
+                .into_iter()
+                .map(|group| (group.group_id.clone(), (group, at))),
+        );
     }
+}
 
-    fn archive(&self, id: GroupId, at: Timestamp, trigger: &Trigger, batch: &mut Batch) {
-        batch.outcome.archived += 1;
-        batch
-            .findings
-            .push(Finding::gone(&self.context, at, id).led_to_by(trigger));
+/// Every message that names one of the groups.
+fn messages_of(groups: &BTreeMap<GroupId, Interest<'_>>) -> BTreeSet<usize> {
+    groups
+        .values()
+        .flat_map(|interest| interest.messages.iter().copied())
+        .collect()
+}
+
+fn owner_of(owner: Option<crate::model::AccountId>) -> String {
+    owner.map_or_else(|| "another account".to_owned(), |owner| owner.to_string())
+}
+
+fn note(finding: &Finding, trace: &mut Trace) {
+    match &finding.subject {
+        Subject::Evaluated(_, verdict) => {
+            trace.evaluated += 1;
+            trace.failed += u64::from(verdict.status == Status::Failed);
+            trace.note(&finding.group_id, verdict.status.as_str());
+        }
+        Subject::Gone => trace.note(&finding.group_id, "GONE"),
+        Subject::Retired => trace.note(&finding.group_id, "RETIRED"),
     }
 }
 
@@ -318,30 +721,14 @@ async fn timed<T>(work: impl Future<Output = T>, spent: &mut Duration) -> T {
     done
 }
 
-impl Batch {
-    fn finish(self) -> Outcome {
-        let has_done = !self.findings.is_empty();
-        let reason = (!has_done && !self.left.is_empty()).then(|| self.left.join("; "));
-        Outcome {
-            ignored: reason,
-            ..self.outcome
-        }
-    }
-}
-
 impl Outcome {
-    /// Nothing was done, for this reason.
-    #[must_use]
-    pub fn ignored(reason: String) -> Self {
-        Self {
-            ignored: Some(reason),
-            ..Self::default()
-        }
-    }
-
-    fn count(&mut self, status: Status) {
+    fn count(&mut self, finding: &Finding) {
+        let Subject::Evaluated(_, verdict) = &finding.subject else {
+            self.archived += 1;
+            return;
+        };
         self.evaluated += 1;
-        match status {
+        match verdict.status {
             Status::Passed => self.passed += 1,
             Status::Failed => self.failed += 1,
             Status::Exempt => self.exempt += 1,
@@ -354,5 +741,15 @@ impl Outcome {
         self.failed += other.failed;
         self.exempt += other.exempt;
         self.archived += other.archived;
+    }
+}
+
+impl<S: std::fmt::Debug, K: std::fmt::Debug> std::fmt::Debug for Pipeline<'_, S, K> {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter
+            .debug_struct("Pipeline")
+            .field("context", &self.context)
+            .field("source", &self.source)
+            .finish_non_exhaustive()
     }
 }

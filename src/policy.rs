@@ -91,6 +91,14 @@ pub enum Status {
 }
 
 impl Status {
+    /// The status by the word that users see.
+    #[must_use]
+    pub fn parse(word: &str) -> Option<Self> {
+        [Self::Passed, Self::Failed, Self::Exempt]
+            .into_iter()
+            .find(|status| status.as_str() == word)
+    }
+
     /// The word users see.
     #[must_use]
     pub fn as_str(self) -> &'static str {

@@ -6,7 +6,11 @@ use std::future::Future;
 use std::io::{self, Write};
 use std::sync::{Mutex, PoisonError};
 
-use crate::finding::Finding;
+use jiff::Timestamp;
+
+use crate::finding::{Evidence, Finding};
+use crate::model::{GroupId, VpcId};
+use crate::policy::Status;
 use crate::render::asff::Unfit;
 use crate::render::{Format, Report, ReportError, Summary};
 
@@ -14,6 +18,65 @@ use crate::render::{Format, Report, ReportError, Summary};
 pub trait FindingSink {
     /// Publishes findings. That one is refused does not keep the others from being published.
     fn publish(&self, findings: &[Finding]) -> impl Future<Output = Result<(), SinkError>> + Send;
+
+    /// A page of the product's own findings that stand there: the first, or the one after another.
+    fn standing(
+        &self,
+        which: Which<'_>,
+        after: Option<String>,
+    ) -> impl Future<Output = Result<StandingPage, SinkError>> + Send;
+}
+
+/// Which of the product's own findings.
+#[derive(Debug, Clone, Copy)]
+pub enum Which<'a> {
+    /// The active ones.
+    Active,
+    /// The active ones of groups that were in this VPC.
+    InVpc(&'a VpcId),
+    /// Those of these groups, at most [`IDS`].
+    Of(&'a [GroupId]),
+}
+
+/// Most groups that [`Which::Of`] takes: values of one filter of GetFindings.
+pub const IDS: usize = 20;
+
+/// One of the product's own findings, as much of it as a sweep needs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Standing {
+    /// The group.
+    pub group_id: GroupId,
+    /// What it said of the group.
+    pub verdict: Option<Status>,
+    /// `sg-trust/digest`, which tells whether anything changed.
+    pub digest: Option<u64>,
+    /// `UpdatedAt`.
+    pub updated_at: Option<Timestamp>,
+    /// The events that led to it.
+    pub event: Option<Box<Evidence>>,
+}
+
+/// Some of the product's own findings.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct StandingPage {
+    /// What it has.
+    pub findings: Vec<Standing>,
+    /// What to ask the next page with; absent on the last.
+    pub next: Option<String>,
+}
+
+/// Takes every finding and keeps none: for where findings are only shown.
+#[derive(Debug, Clone, Copy)]
+pub struct Nowhere;
+
+impl FindingSink for Nowhere {
+    async fn publish(&self, _: &[Finding]) -> Result<(), SinkError> {
+        Ok(())
+    }
+
+    async fn standing(&self, _: Which<'_>, _: Option<String>) -> Result<StandingPage, SinkError> {
+        Ok(StandingPage::default())
+    }
 }
 
 /// Findings that were not published.
@@ -137,20 +200,13 @@ impl<W: Write> Writer<W> {
     }
 }
 
-/// Two sinks, one after the other: the second gets its findings whatever the first says.
-#[derive(Debug)]
-pub struct Both<'a, A, B>(pub &'a A, pub &'a B);
-
-impl<A: FindingSink + Sync, B: FindingSink + Sync> FindingSink for Both<'_, A, B> {
-    async fn publish(&self, findings: &[Finding]) -> Result<(), SinkError> {
-        let first = self.0.publish(findings).await;
-        let second = self.1.publish(findings).await;
-        first.and(second)
-    }
-}
-
 impl<W: Write + Send> FindingSink for Writer<W> {
     async fn publish(&self, findings: &[Finding]) -> Result<(), SinkError> {
         self.write(findings)
+    }
+
+    /// Nothing stands where nothing is kept.
+    async fn standing(&self, _: Which<'_>, _: Option<String>) -> Result<StandingPage, SinkError> {
+        Ok(StandingPage::default())
     }
 }

@@ -63,6 +63,9 @@ pub trait GroupSource {
         owner: Owner,
     ) -> impl Future<Output = Result<Observation, SourceError>> + Send;
 
+    /// May an answer be older than the events that led to the question? Then it is worth asking again.
+    fn is_live(&self) -> bool;
+
     /// A page of all groups that the account owns: the first, or the one after another.
     fn page(&self, after: Option<String>)
     -> impl Future<Output = Result<Page, SourceError>> + Send;
@@ -169,6 +172,10 @@ impl GroupSource for Snapshot {
             }
             Query::InVpc(vpc) => group.vpc_id.as_ref() == Some(vpc),
         }))
+    }
+
+    fn is_live(&self) -> bool {
+        false
     }
 
     async fn page(&self, _after: Option<String>) -> Result<Page, SourceError> {

@@ -15,9 +15,15 @@ use serde_json::Value;
 use crate::model::{AccountId, GroupId, Region, VpcId};
 use crate::policy::Opening;
 
+mod batch;
 mod cloudtrail;
+mod config;
+mod custom_action;
 mod direct;
 mod envelope;
+mod tag_change;
+
+pub use batch::{Batch, Message, Shape, read};
 
 /// What an event is, what it makes the product do, and what it tells about itself.
 #[derive(Debug, Clone, PartialEq)]
@@ -46,6 +52,12 @@ pub enum Kind {
     Cloudtrail,
     /// A schedule of EventBridge.
     Schedule,
+    /// A configuration item of AWS Config.
+    Config,
+    /// A change of tags.
+    TagChange,
+    /// A custom action that somebody chose for findings in Security Hub.
+    CustomAction,
     /// A bare `{"action": …}`.
     Direct,
     /// Any other event of EventBridge.
@@ -77,20 +89,36 @@ pub enum Target {
     GroupsOfVpc(VpcId),
 }
 
-/// What an event proves about the groups that it names.
+/// What an event proves about the groups that it names, as of its time.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum Proof {
     /// Nothing: it is not a record of a change.
     #[default]
     Nothing,
-    /// The group existed; these ingress rules for groups were added to it (none, if the event added no such rule).
-    Existed(Vec<GroupRule>),
+    /// The group existed.
+    Existed {
+        /// Ingress rules for groups that were added to it.
+        added: Vec<GroupRule>,
+        /// Ingress rules for groups that were taken from it.
+        removed: Vec<GroupRule>,
+    },
     /// The group was deleted.
     Deleted,
 }
 
+impl Proof {
+    /// The group existed, and none of its ingress rules for groups changed.
+    #[must_use]
+    pub fn existed() -> Self {
+        Self::Existed {
+            added: Vec::new(),
+            removed: Vec::new(),
+        }
+    }
+}
+
 /// An ingress rule that names a security group, as an event tells it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct GroupRule {
     /// The id of the source.
     pub source: String,
@@ -133,7 +161,8 @@ pub enum TriggerError {
     /// None of the shapes that are known.
     #[error(
         "no known shape of an event: expected an EventBridge event (with source, detail-type and detail), \
-         {{\"action\":\"sweep\"}}, or {{\"action\":\"evaluate\",\"group_ids\":[\"sg-…\"]}}"
+         {{\"action\":\"sweep\"}}, {{\"action\":\"evaluate\",\"group_ids\":[\"sg-…\"]}}, or such events in SQS or SNS \
+         records, in a list, or in a failure record of Lambda"
     )]
     UnknownShape,
     /// It looks like an event of EventBridge but is none.
@@ -142,12 +171,21 @@ pub enum TriggerError {
     /// It looks like a record of CloudTrail but is none.
     #[error("not a well-formed CloudTrail record: {0}")]
     CloudTrail(&'static str),
+    /// A message whose text is no JSON.
+    #[error("the message is not JSON: {0}")]
+    NotJson(String),
+    /// A record of SQS or SNS without what it should carry.
+    #[error("not a well-formed record: {0}")]
+    Record(&'static str),
+    /// Envelopes in envelopes, deeper than any service nests them.
+    #[error("envelopes within more than {0} envelopes")]
+    TooDeep(usize),
     /// A bare action that cannot be carried out.
     #[error("not a well-formed action: {0}")]
     Direct(String),
 }
 
-/// What the event is and what it makes the product do.
+/// What one event, in no envelope but EventBridge's, is and makes the product do.
 ///
 /// # Errors
 /// When it is no event of a known shape; never for an event that is merely not ours.
@@ -165,4 +203,14 @@ pub fn classify(event: &Value) -> Result<Trigger, TriggerError> {
         return direct::classify(action, members.get("group_ids"));
     }
     Err(TriggerError::UnknownShape)
+}
+
+/// The group in an ARN of one, with its Region and account: `arn:aws:ec2:<region>:<account>:security-group/<id>`.
+fn group_of_arn(arn: &str) -> Option<(Region, AccountId, GroupId)> {
+    let parts: Vec<&str> = arn.splitn(6, ':').collect();
+    let ["arn", _, "ec2", region, account, group] = parts.as_slice() else {
+        return None;
+    };
+    let id = GroupId::parse(group.strip_prefix("security-group/")?)?;
+    Some((Region::new(*region), AccountId::new(*account), id))
 }

@@ -3,6 +3,7 @@
 //! Groups are always asked for by filters, never by `GroupIds`: one id that does not exist would fail the whole call.
 //! An answer counts only with all its pages.
 
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use aws_config::SdkConfig;
@@ -12,7 +13,7 @@ use aws_sdk_ec2::config::{ConfigBag, Intercept, RuntimeComponents};
 use aws_sdk_ec2::error::BoxError;
 use aws_sdk_ec2::operation::describe_security_groups::DescribeSecurityGroupsOutput;
 use aws_sdk_ec2::types::{self, Filter};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::{Failure, Patience, is_later};
 use crate::model::{
@@ -25,6 +26,8 @@ use crate::source::{GroupSource, Observation, Owner, Page, Query, SourceError};
 const FILTER_VALUES: usize = 200;
 /// Largest page of DescribeSecurityGroups.
 const PAGE: i32 = 1000;
+/// Smallest page of DescribeSecurityGroups.
+const SMALLEST_PAGE: i32 = 5;
 
 /// A client that takes only whole answers.
 #[must_use]
@@ -232,6 +235,59 @@ impl Ec2 {
     }
 }
 
+impl Ec2 {
+    /// How far the local clock is ahead of EC2's, by the Date header of an answer, which knows seconds only.
+    ///
+    /// # Errors
+    /// When EC2 does not answer, or without a Date.
+    pub async fn clock_offset(&self) -> Result<SignedDuration, SourceError> {
+        let clock = Arc::new(Mutex::new(None));
+        let call = self
+            .client
+            .describe_security_groups()
+            .max_results(SMALLEST_PAGE)
+            .customize()
+            .interceptor(DateOfAnswer(Arc::clone(&clock)))
+            .config_override(
+                aws_sdk_ec2::config::Builder::new().timeout_config(self.patience.timeouts()),
+            );
+        call.send()
+            .await
+            .map_err(|error| self.error("DescribeSecurityGroups", Failure::of(error)))?;
+        let offset = *clock.lock().unwrap_or_else(PoisonError::into_inner);
+        offset.ok_or_else(|| {
+            self.error(
+                "DescribeSecurityGroups",
+                Failure::NoAnswer("an answer without a Date".to_owned()),
+            )
+        })
+    }
+}
+
+/// Notes how far the local clock is ahead of the Date of an answer.
+#[derive(Debug)]
+struct DateOfAnswer(Arc<Mutex<Option<SignedDuration>>>);
+
+impl Intercept for DateOfAnswer {
+    fn name(&self) -> &'static str {
+        "DateOfAnswer"
+    }
+
+    fn read_after_deserialization(
+        &self,
+        context: &AfterDeserializationInterceptorContextRef<'_>,
+        _: &RuntimeComponents,
+        _: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        let date = context.response().headers().get("date");
+        if let Some(date) = date.and_then(|date| jiff::fmt::rfc2822::parse(date).ok()) {
+            let offset = Timestamp::now().duration_since(date.timestamp());
+            *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(offset);
+        }
+        Ok(())
+    }
+}
+
 impl GroupSource for Ec2 {
     async fn find(&self, query: Query<'_>, owner: Owner) -> Result<Observation, SourceError> {
         let mut groups = Vec::new();
@@ -284,6 +340,10 @@ impl GroupSource for Ec2 {
         Ok(Observation { groups, at })
     }
 
+    fn is_live(&self) -> bool {
+        true
+    }
+
     async fn page(&self, after: Option<String>) -> Result<Page, SourceError> {
         let answer = self
             .describe(
@@ -312,7 +372,7 @@ pub async fn prewarm(client: &Client, most: Duration) -> Result<(), String> {
     let call = client
         .describe_security_groups()
         .dry_run(true)
-        .max_results(5)
+        .max_results(SMALLEST_PAGE)
         .send();
     match tokio::time::timeout(most, call).await {
         Err(_) => Err("no answer in time".to_owned()),

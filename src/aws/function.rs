@@ -5,12 +5,16 @@
 //! | `SG_TRUST_POLICY_FILE` | a path | the settings; else `policy.toml` beside the binary, else the defaults |
 //! | `SG_TRUST_PASSED` | `archive` (default), `active` | what becomes of the finding of a group that passed |
 //! | `SG_TRUST_PREWARM` | `on` (default), `off` | opens the connections before the first event |
+//! | `SG_TRUST_METRICS` | `on` (default), `off` | logs metrics in CloudWatch's embedded metric format |
 
+use std::collections::BTreeSet;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use aws_config::SdkConfig;
+use aws_lambda_events::event::sqs::SqsBatchResponse;
 use jiff::Timestamp;
 use lambda_runtime::tracing::{error, info, warn};
 use lambda_runtime::{Diagnostic, LambdaEvent};
@@ -22,14 +26,20 @@ use super::securityhub::{self, SecurityHub};
 use super::{Patience, caller};
 use crate::finding::{Context, Passed, Scope};
 use crate::model::{AccountId, Partition, Region};
-use crate::pipeline::{Outcome, Pipeline, PipelineError};
+use crate::pipeline::{Handled, Outcome, Pipeline, PipelineError};
 use crate::policy::Policy;
 use crate::telemetry::Trace;
 use crate::text::plain;
+use crate::trigger::{self, Action, Message, Shape};
 
 const POLICY_FILE: &str = "SG_TRUST_POLICY_FILE";
 const PASSED: &str = "SG_TRUST_PASSED";
 const PREWARM: &str = "SG_TRUST_PREWARM";
+const METRICS: &str = "SG_TRUST_METRICS";
+/// Lambda's own variable.
+const FUNCTION_NAME: &str = "AWS_LAMBDA_FUNCTION_NAME";
+/// The error type of what may pass when it is tried again.
+const RETRYABLE: &str = "Retryable";
 /// The settings file beside the binary.
 const POLICY_FILE_NAME: &str = "policy.toml";
 
@@ -71,6 +81,8 @@ pub struct Environment {
     policy: Policy,
     passed: Passed,
     prewarm: bool,
+    /// The name of the function in the metrics; without one there are none.
+    metrics: Option<String>,
 }
 
 /// The function, made once, before the first event.
@@ -81,6 +93,15 @@ pub struct Function {
     ec2: aws_sdk_ec2::Client,
     security_hub: aws_sdk_securityhub::Client,
     local_scope: OnceCell<Scope>,
+    process: Mutex<Process>,
+}
+
+/// What one invocation leaves to the next.
+#[derive(Debug, Default)]
+struct Process {
+    is_warm: bool,
+    /// When the last sweep began that came to its end.
+    covered_since: Option<Timestamp>,
 }
 
 impl Environment {
@@ -125,6 +146,7 @@ impl Environment {
             };
         let archive = choose(PASSED, "`archive` or `active`", "archive", "active")?;
         let prewarm = choose(PREWARM, "`on` or `off`", "on", "off")?;
+        let metrics = choose(METRICS, "`on` or `off`", "on", "off")?;
         Ok(Self {
             policy,
             passed: if archive {
@@ -133,6 +155,7 @@ impl Environment {
                 Passed::Active
             },
             prewarm,
+            metrics: metrics.then(|| given(FUNCTION_NAME)).flatten(),
         })
     }
 }
@@ -160,6 +183,7 @@ impl Function {
             security_hub: aws_sdk_securityhub::Client::new(&config),
             config,
             local_scope: OnceCell::new(),
+            process: Mutex::default(),
         }
     }
 
@@ -181,11 +205,11 @@ impl Function {
         }
     }
 
-    /// Answers one event.
+    /// Answers one invocation: the outcome of its event, or for records of SQS the messages that failed.
     ///
     /// # Errors
     /// For whatever might hide a missed evaluation: `Retryable` or `NonRetryable`.
-    pub async fn handle(&self, event: LambdaEvent<Value>) -> Result<Outcome, Diagnostic> {
+    pub async fn handle(&self, event: LambdaEvent<Value>) -> Result<Value, Diagnostic> {
         let began = Instant::now();
         let until = began + time_left(event.context.deadline);
         let mut trace = Trace::default();
@@ -197,16 +221,15 @@ impl Function {
             request_id: &event.context.request_id,
             total: began.elapsed(),
         };
-        match answer {
-            Ok(outcome) => {
-                summary.log(&outcome);
-                Ok(outcome)
-            }
+        let answer = match answer {
+            Ok(handled) => self.answer(handled, &summary),
             Err(failure) => {
                 summary.log_failure(&failure);
                 Err(failure.into())
             }
-        }
+        };
+        self.log_metrics(&trace);
+        answer
     }
 
     async fn run(
@@ -214,16 +237,12 @@ impl Function {
         event: &LambdaEvent<Value>,
         until: Instant,
         trace: &mut Trace,
-    ) -> Result<Outcome, Failure> {
+    ) -> Result<Handled, Failure> {
         let scope = self.scope(&event.context.invoked_function_arn).await?;
-        let is_sweep = matches!(
-            crate::trigger::classify(&event.payload),
-            Ok(crate::trigger::Trigger {
-                action: crate::trigger::Action::Sweep(_),
-                ..
-            })
-        );
-        let patience = if is_sweep {
+        let covered_since = self.process().covered_since;
+        let batch = trigger::read(&event.payload);
+        let is_sweep = |message: &Message| matches!(&message.trigger, Ok(trigger) if matches!(trigger.action, Action::Sweep(_)));
+        let patience = if batch.messages.iter().any(is_sweep) {
             Patience::SWEEP
         } else {
             Patience::EVENT
@@ -242,12 +261,58 @@ impl Function {
             related_requirements: self.environment.policy.related_requirements.clone(),
         });
         let pipeline = Pipeline {
-            policy: &self.environment.policy,
-            context,
-            source: &source,
-            sink: &sink,
+            until: Some(until),
+            covered_since,
+            ..Pipeline::new(&self.environment.policy, context, &source, &sink)
         };
-        Ok(pipeline.handle(&event.payload, trace).await?)
+        Ok(pipeline.handle(&batch, trace).await)
+    }
+
+    /// The answer to Lambda. Every failure is logged; what Lambda is told depends on what the events came in.
+    fn answer(&self, handled: Handled, summary: &Summary<'_>) -> Result<Value, Diagnostic> {
+        if handled.swept_since.is_some() {
+            self.process().covered_since = handled.swept_since;
+        }
+        for failed in &handled.failures {
+            summary.log_failure(&Failure::Pipeline(Arc::clone(&failed.error)));
+        }
+        if handled.failures.is_empty() {
+            summary.log(&handled.outcome);
+        }
+        let ids: Option<BTreeSet<_>> = handled
+            .failures
+            .iter()
+            .map(|failed| failed.sqs_id.clone())
+            .collect();
+        let answer = match (handled.shape, ids) {
+            (Shape::Sqs, Some(ids)) => {
+                let mut response = SqsBatchResponse::default();
+                ids.into_iter().for_each(|id| response.add_failure(id));
+                serde_json::to_value(response)
+            }
+            // A message of SQS that has no id cannot be named: the whole batch has to come again.
+            _ => serde_json::to_value(handled.result().map_err(Failure::Pipeline)?),
+        };
+        answer.map_err(|error| Diagnostic {
+            error_type: RETRYABLE.to_owned(),
+            error_message: error.to_string(),
+        })
+    }
+
+    fn process(&self) -> MutexGuard<'_, Process> {
+        self.process.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn log_metrics(&self, trace: &Trace) {
+        let is_cold = !std::mem::replace(&mut self.process().is_warm, true);
+        if let Some(name) = &self.environment.metrics {
+            // CloudWatch reads a line of its own; where stdout is closed nobody does.
+            let _ = writeln!(
+                std::io::stdout(),
+                "{}",
+                trace.metrics(name, is_cold, Timestamp::now())
+            );
+        }
     }
 
     /// Account, Region and partition of the function. An emulator may give no ARN at all: then those of the
@@ -304,8 +369,8 @@ fn time_left(deadline_ms: u64) -> Duration {
 /// An invocation that did not come to its end.
 #[derive(Debug, thiserror::Error)]
 enum Failure {
-    #[error(transparent)]
-    Pipeline(#[from] PipelineError),
+    #[error("{0}")]
+    Pipeline(Arc<PipelineError>),
     #[error("the time of the invocation ran out before everything was evaluated and published")]
     OutOfTime,
     #[error("the function does not know where it is: {0}")]
@@ -320,7 +385,7 @@ impl Failure {
             Self::Scope(_) => false,
         };
         if is_retryable {
-            "Retryable"
+            RETRYABLE
         } else {
             "NonRetryable"
         }
@@ -437,7 +502,8 @@ mod tests {
             Environment {
                 policy: Policy::default(),
                 passed: Passed::Archive,
-                prewarm: true
+                prewarm: true,
+                metrics: None,
             }
         );
         let environment = read(&[(PASSED, "active"), (PREWARM, "off"), (POLICY_FILE, "")]).unwrap();

@@ -3,35 +3,80 @@
 //! A 200 answer may name findings that were not taken: each is an error, with its id, code and message. What may be
 //! taken later is sent once more, alone.
 
-use std::time::Duration;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use aws_sdk_securityhub::Client;
 use aws_sdk_securityhub::types::{
     AwsEc2SecurityGroupDetails, AwsEc2SecurityGroupIpPermission, AwsEc2SecurityGroupIpRange,
     AwsEc2SecurityGroupIpv6Range, AwsEc2SecurityGroupPrefixListId,
-    AwsEc2SecurityGroupUserIdGroupPair, AwsSecurityFinding, Compliance, ComplianceStatus,
-    FindingProviderFields, FindingProviderSeverity, Partition, Recommendation, RecordState,
-    Remediation, Resource, ResourceDetails, SeverityLabel,
+    AwsEc2SecurityGroupUserIdGroupPair, AwsSecurityFinding, AwsSecurityFindingFilters, Compliance,
+    ComplianceStatus, FindingProviderFields, FindingProviderSeverity, MapFilter,
+    MapFilterComparison, Partition, Recommendation, RecordState, Remediation, Resource,
+    ResourceDetails, SeverityLabel, StringFilter, StringFilterComparison,
 };
 
 use super::{Failure, Patience, is_later};
 use crate::finding::{Finding, Scope};
+use crate::model::GroupId;
+use crate::policy::{self, Status};
 use crate::render::asff::{self, Asff};
-use crate::sink::{FindingSink, Refusal, SinkError};
+use crate::sink::{FindingSink, Refusal, SinkError, Standing, StandingPage, Which};
 
 /// Findings of one call, and their bytes: AWS takes 100, and 6 MB.
 const CALL_FINDINGS: usize = 100;
 const CALL_BYTES: usize = 5_000_000;
+/// Findings of one answer of GetFindings: the most.
+const READ_FINDINGS: i32 = 100;
 
 /// Codes of findings that are refused for good.
 const PERMANENT: [&str; 2] = ["InvalidInput", "InvalidAccess"];
 
 /// Security Hub in one account and Region.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct SecurityHub {
     client: Client,
     scope: Scope,
     patience: Patience,
+    imports: Pace,
+    reads: Pace,
+}
+
+/// Calls a second that an account may make in a Region, and how many at once
+/// (<https://docs.aws.amazon.com/securityhub/latest/userguide/securityhub_limits.html>).
+#[derive(Debug)]
+struct Pace {
+    per_second: f64,
+    burst: f64,
+    /// How many calls may be made at once, as of then.
+    state: Mutex<(f64, Instant)>,
+}
+
+impl Pace {
+    fn new(per_second: f64, burst: f64) -> Self {
+        Self {
+            per_second,
+            burst,
+            state: Mutex::new((burst, Instant::now())),
+        }
+    }
+
+    /// Waits until a call may be made.
+    async fn turn(&self) {
+        let wait = {
+            let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+            let (tokens, since) = *state;
+            let now = Instant::now();
+            let tokens = (tokens + now.duration_since(since).as_secs_f64() * self.per_second)
+                .min(self.burst)
+                - 1.0;
+            *state = (tokens, now);
+            Duration::from_secs_f64((-tokens / self.per_second).max(0.0))
+        };
+        if !wait.is_zero() {
+            tokio::time::sleep(wait).await;
+        }
+    }
 }
 
 impl SecurityHub {
@@ -42,11 +87,14 @@ impl SecurityHub {
             client,
             scope,
             patience,
+            imports: Pace::new(10.0, 30.0),
+            reads: Pace::new(3.0, 6.0),
         }
     }
 
     /// Sends one call's findings; those that were not taken, with why.
     async fn import(&self, findings: &[AwsSecurityFinding]) -> Result<Vec<Refusal>, SinkError> {
+        self.imports.turn().await;
         let call = self
             .client
             .batch_import_findings()
@@ -149,6 +197,91 @@ impl SecurityHub {
     }
 }
 
+impl SecurityHub {
+    fn product_arn(&self) -> String {
+        let Scope {
+            partition,
+            region,
+            account,
+        } = &self.scope;
+        format!("arn:{partition}:securityhub:{region}:{account}:product/{account}/default")
+    }
+
+    /// What of the API's answer is really asked for. Other tools' findings are never touched, whatever the filters let
+    /// through.
+    fn standing(&self, finding: AwsSecurityFinding, which: Which<'_>) -> Option<Standing> {
+        let Scope {
+            region, account, ..
+        } = &self.scope;
+        let is_own = finding.product_arn.as_deref() == Some(self.product_arn().as_str())
+            && finding.generator_id.as_deref() == Some(policy::ID)
+            && finding.aws_account_id.as_deref() == Some(account.as_str());
+        let id = finding.id?;
+        let group_id =
+            GroupId::parse(id.strip_prefix(&format!("{region}/{account}/{}/", policy::ID))?)?;
+        let fields = finding.product_fields.unwrap_or_default();
+        let is_active = finding.record_state == Some(RecordState::Active);
+        let is_asked_for = match which {
+            Which::Active => is_active,
+            Which::InVpc(vpc) => {
+                is_active && fields.get(asff::VPC).map(String::as_str) == Some(vpc.as_str())
+            }
+            Which::Of(ids) => ids.contains(&group_id),
+        };
+        let verdict = fields
+            .get(asff::VERDICT)
+            .and_then(|verdict| Status::parse(verdict));
+        (is_own && is_asked_for).then(|| Standing {
+            group_id,
+            // A verdict that does not go with the compliance status was not published by this product.
+            verdict,
+            digest: fields
+                .get(asff::DIGEST)
+                .and_then(|digest| u64::from_str_radix(digest, 16).ok()),
+            updated_at: finding.updated_at.and_then(|updated| updated.parse().ok()),
+            event: asff::evidence_in(&fields).map(Box::new),
+        })
+    }
+
+    fn filters(&self, which: Which<'_>) -> AwsSecurityFindingFilters {
+        let own = AwsSecurityFindingFilters::builder()
+            .product_arn(equals(&self.product_arn()))
+            .generator_id(equals(policy::ID))
+            .aws_account_id(equals(self.scope.account.as_str()));
+        let active = equals(RecordState::Active.as_str());
+        match which {
+            Which::Active => own.record_state(active),
+            Which::InVpc(vpc) => own.record_state(active).product_fields(
+                MapFilter::builder()
+                    .key(asff::VPC)
+                    .value(vpc.as_str())
+                    .comparison(MapFilterComparison::Equals)
+                    .build(),
+            ),
+            Which::Of(ids) => {
+                own.set_id(Some(ids.iter().map(|id| equals(&self.id_of(id))).collect()))
+            }
+        }
+        .build()
+    }
+
+    fn id_of(&self, group: &GroupId) -> String {
+        format!(
+            "{}/{}/{}/{group}",
+            self.scope.region,
+            self.scope.account,
+            policy::ID
+        )
+    }
+}
+
+fn equals(value: &str) -> StringFilter {
+    StringFilter::builder()
+        .value(value)
+        .comparison(StringFilterComparison::Equals)
+        .build()
+}
+
 impl FindingSink for SecurityHub {
     async fn publish(&self, findings: &[Finding]) -> Result<(), SinkError> {
         let mut refused: Vec<Refusal> = Vec::new();
@@ -172,6 +305,37 @@ impl FindingSink for SecurityHub {
             None if refused.is_empty() => Ok(()),
             None => Err(SinkError::Refused(refused)),
         }
+    }
+
+    async fn standing(
+        &self,
+        which: Which<'_>,
+        after: Option<String>,
+    ) -> Result<StandingPage, SinkError> {
+        self.reads.turn().await;
+        let call = self
+            .client
+            .get_findings()
+            .filters(self.filters(which))
+            .max_results(READ_FINDINGS)
+            .set_next_token(after)
+            .customize()
+            .config_override(
+                aws_sdk_securityhub::config::Builder::new()
+                    .timeout_config(self.patience.timeouts()),
+            );
+        let answer = call
+            .send()
+            .await
+            .map_err(|error| self.error("GetFindings", Failure::of(error)))?;
+        let findings = answer.findings.unwrap_or_default();
+        Ok(StandingPage {
+            findings: findings
+                .into_iter()
+                .filter_map(|finding| self.standing(finding, which))
+                .collect(),
+            next: answer.next_token.filter(|token| !token.is_empty()),
+        })
     }
 }
 
@@ -453,8 +617,8 @@ mod tests {
             ..Record::default()
         };
         finding.event = Some(Evidence {
-            record,
-            opened: true,
+            last: record.clone(),
+            opened: Some(record),
         });
         let findings = [finding, gone(1).remove(0)];
         let (hub, requests) = hub(|_, _| taken());

@@ -7,7 +7,7 @@
 //! Names, lengths, patterns and enums are those of the service model of `securityhub`; the syntax is explained at
 //! <https://docs.aws.amazon.com/securityhub/latest/userguide/securityhub-findings-format-syntax.html>.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
@@ -17,12 +17,20 @@ use crate::model::{GroupPair, IpPermission, SecurityGroup};
 use crate::policy::fix::Fix;
 use crate::policy::{self, Opening, Verdict, Violation, sentence};
 use crate::text::{cut, length, plain};
+use crate::trigger::Record;
 
 mod check;
 mod types;
 
 pub use check::{Unfit, check};
 pub use types::*;
+
+/// The product field with the digest of everything that the account and the verdict determine.
+pub const DIGEST: &str = "sg-trust/digest";
+/// The product field with the VPC, for when the VPC goes.
+pub const VPC: &str = "sg-trust/vpc";
+/// The product field with the verdict.
+pub const VERDICT: &str = "sg-trust/verdict";
 
 /// Longest `Title`.
 const TITLE: usize = 256;
@@ -49,7 +57,7 @@ pub fn render(finding: &Finding) -> Result<Asff, Unfit> {
     let mut asff = unfinished(finding);
     shrink(&mut asff, finding);
     let digest = digest(&asff);
-    asff.product_fields.insert(field("digest"), digest);
+    asff.product_fields.insert(DIGEST.to_owned(), digest);
     let faults = check(&asff);
     if faults.is_empty() {
         Ok(asff)
@@ -73,7 +81,7 @@ fn unfinished(finding: &Finding) -> Asff {
     let severity = finding.severity().as_str();
     let (group, verdict) = match &finding.subject {
         Subject::Evaluated(group, verdict) => (Some(&**group), Some(verdict)),
-        Subject::Gone => (None, None),
+        Subject::Gone | Subject::Retired => (None, None),
     };
     let owner = group
         .and_then(|group| group.owner_id.as_ref())
@@ -153,10 +161,13 @@ fn title(finding: &Finding, group: Option<&SecurityGroup>) -> String {
 /// The sentences of the violations, most severe first, as many as fit, and who opened the group, where known.
 fn description(finding: &Finding, group: Option<&SecurityGroup>) -> String {
     let (Some(group), Subject::Evaluated(_, verdict)) = (group, &finding.subject) else {
-        return format!(
-            "{} does not exist any more.",
-            plain(finding.group_id.as_str())
-        );
+        let id = plain(finding.group_id.as_str());
+        return match finding.subject {
+            Subject::Retired => {
+                format!("sg-trust was removed: it does not evaluate {id} any more.")
+            }
+            _ => format!("{id} does not exist any more."),
+        };
     };
     if verdict.violations.is_empty() {
         return cut(
@@ -171,8 +182,7 @@ fn description(finding: &Finding, group: Option<&SecurityGroup>) -> String {
     let opener = finding
         .event
         .as_ref()
-        .filter(|event| event.opened)
-        .and_then(|event| event.record.actor.as_deref());
+        .and_then(|event| event.opened.as_ref()?.actor.as_deref());
     let closing = opener
         .map(|actor| format!(" Opened by {}.", cut(&plain(actor), 300)))
         .unwrap_or_default();
@@ -225,10 +235,7 @@ fn product_fields(
     put("policy", policy::ID);
     put("version", env!("CARGO_PKG_VERSION"));
     put("mitre", policy::MITRE);
-    put(
-        "verdict",
-        verdict.map_or("GONE", |verdict| verdict.status.as_str()),
-    );
+    put("verdict", verdict_of(finding));
     if let Some(vpc) = group.and_then(|group| group.vpc_id.as_ref()) {
         put("vpc", &plain(vpc.as_str()));
     }
@@ -251,6 +258,14 @@ fn product_fields(
         put(name, &plain(value));
     }
     fields
+}
+
+fn verdict_of(finding: &Finding) -> &'static str {
+    match &finding.subject {
+        Subject::Evaluated(_, verdict) => verdict.status.as_str(),
+        Subject::Gone => "GONE",
+        Subject::Retired => "RETIRED",
+    }
 }
 
 /// `all-traffic protocol -1 ports 0-65535 source sg-0bbb`.
@@ -279,30 +294,60 @@ fn evidence_of(violation: &Violation) -> String {
     )
 }
 
-/// What led to this evaluation, and who opened the group when it was this very event.
+/// The product fields of the last event, of who opened the group, and what of a record each has.
+type EventField = (&'static str, fn(&Record) -> &Option<String>);
+const LAST_EVENT: [EventField; 8] = [
+    ("last-event-name", |record| &record.name),
+    ("last-event-id", |record| &record.id),
+    ("last-event-time", |record| &record.time),
+    ("last-event-actor", |record| &record.actor),
+    ("last-event-source-ip", |record| &record.source_ip),
+    ("last-event-user-agent", |record| &record.user_agent),
+    ("last-event-source-identity", |record| {
+        &record.source_identity
+    }),
+    ("last-event-on-behalf-of", |record| &record.on_behalf_of),
+];
+const OPENED: [EventField; 3] = [
+    ("opened-by", |record| &record.actor),
+    ("opened-at", |record| &record.time),
+    ("opened-event-id", |record| &record.id),
+];
+
+/// What led to this evaluation, and who opened the group, where an event tells.
 fn event_fields(event: &Evidence) -> Vec<(&'static str, &str)> {
-    let record = &event.record;
-    let last = [
-        ("last-event-name", &record.name),
-        ("last-event-id", &record.id),
-        ("last-event-time", &record.time),
-        ("last-event-actor", &record.actor),
-        ("last-event-source-ip", &record.source_ip),
-        ("last-event-user-agent", &record.user_agent),
-        ("last-event-source-identity", &record.source_identity),
-        ("last-event-on-behalf-of", &record.on_behalf_of),
-    ];
-    let opened = [
-        ("opened-by", &record.actor),
-        ("opened-at", &record.time),
-        ("opened-event-id", &record.id),
-    ];
-    let fields = last
-        .into_iter()
-        .chain(opened.into_iter().filter(|_| event.opened));
-    fields
+    let last = LAST_EVENT.iter().map(|(name, of)| (*name, of(&event.last)));
+    let opened = event
+        .opened
+        .iter()
+        .flat_map(|record| OPENED.iter().map(|(name, of)| (*name, of(record))));
+    last.chain(opened)
         .filter_map(|(name, value)| Some((name, value.as_deref()?)))
         .collect()
+}
+
+/// The events that a finding's product fields tell: the way back.
+#[must_use]
+pub fn evidence_in(fields: &HashMap<String, String>) -> Option<Evidence> {
+    let value = |name: &str| fields.get(&field(name)).cloned();
+    let last = Record {
+        name: value("last-event-name"),
+        id: value("last-event-id"),
+        time: value("last-event-time"),
+        actor: value("last-event-actor"),
+        source_ip: value("last-event-source-ip"),
+        user_agent: value("last-event-user-agent"),
+        source_identity: value("last-event-source-identity"),
+        on_behalf_of: value("last-event-on-behalf-of"),
+    };
+    let opener = Record {
+        actor: value("opened-by"),
+        time: value("opened-at"),
+        id: value("opened-event-id"),
+        ..Record::default()
+    };
+    let opened = Some(opener).filter(|opener| *opener != Record::default());
+    (last != Record::default() || opened.is_some()).then_some(Evidence { last, opened })
 }
 
 /// The tags that Security Hub takes: the others are left out.

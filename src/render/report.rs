@@ -124,7 +124,7 @@ impl Report {
                 return self.group(group, verdict, Some(&finding.context.scope.region));
             }
             Subject::Evaluated(_, verdict) => self.summary.count(verdict.status),
-            Subject::Gone => self.summary.archived += 1,
+            Subject::Gone | Subject::Retired => self.summary.archived += 1,
         }
         match self.format {
             Format::Asff => {

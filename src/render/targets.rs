@@ -2,7 +2,69 @@
 
 use serde::Serialize;
 
-use crate::trigger::{Action, Kind, Target, Trigger};
+use crate::trigger::{Action, Batch, Kind, Message, Shape, Target, Trigger};
+
+/// What an invocation makes the function do: one event, or several.
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+pub enum Invocation<'a> {
+    /// One event.
+    Single(Targets<'a>),
+    /// Several, each by itself.
+    Several {
+        /// 1.
+        version: u8,
+        /// `batch`.
+        kind: &'static str,
+        /// One element a message.
+        messages: Vec<Element<'a>>,
+    },
+}
+
+/// One message of several.
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+pub enum Element<'a> {
+    /// What it makes the function do.
+    Read(Targets<'a>),
+    /// Why it cannot be read.
+    Unreadable {
+        /// What is wrong with it.
+        error: String,
+    },
+}
+
+impl<'a> From<&'a Batch> for Invocation<'a> {
+    fn from(batch: &'a Batch) -> Self {
+        match (batch.shape, batch.messages.as_slice()) {
+            (
+                Shape::Single,
+                [
+                    Message {
+                        trigger: Ok(trigger),
+                        ..
+                    },
+                ],
+            ) => Self::Single(trigger.into()),
+            _ => Self::Several {
+                version: 1,
+                kind: "batch",
+                messages: batch.messages.iter().map(Element::from).collect(),
+            },
+        }
+    }
+}
+
+impl<'a> From<&'a Message> for Element<'a> {
+    fn from(message: &'a Message) -> Self {
+        match &message.trigger {
+            Ok(trigger) => Self::Read(trigger.into()),
+            Err(error) => Self::Unreadable {
+                error: error.to_string(),
+            },
+        }
+    }
+}
 
 /// What an event makes the function do, and why.
 #[derive(Debug, Serialize)]

@@ -181,9 +181,19 @@ impl Call<'_> {
     fn proof(&self) -> Proof {
         match self.name {
             "DeleteSecurityGroup" | "DeleteVpc" => Proof::Deleted,
-            "AuthorizeSecurityGroupIngress" => Proof::Existed(self.authorized_rules()),
-            "ModifySecurityGroupRules" => Proof::Existed(self.modified_rules()),
-            _ => Proof::Existed(Vec::new()),
+            "AuthorizeSecurityGroupIngress" => Proof::Existed {
+                added: self.named_rules(),
+                removed: Vec::new(),
+            },
+            "RevokeSecurityGroupIngress" => Proof::Existed {
+                added: Vec::new(),
+                removed: self.named_rules(),
+            },
+            "ModifySecurityGroupRules" => Proof::Existed {
+                added: self.modified_rules(),
+                removed: Vec::new(),
+            },
+            _ => Proof::existed(),
         }
     }
 
@@ -258,8 +268,8 @@ impl Call<'_> {
             .flatten()
     }
 
-    /// The group rules that an authorize call added: what the answer lists, else what was asked for.
-    fn authorized_rules(&self) -> Vec<GroupRule> {
+    /// The group rules that an authorize call added or a revoke call took: what the answer lists, else what was asked for.
+    fn named_rules(&self) -> Vec<GroupRule> {
         let answered: Vec<_> = self
             .answered_rules()
             .filter_map(Value::as_object)

@@ -6,7 +6,10 @@ use aws_lambda_events::event::eventbridge::EventBridgeEvent;
 use serde::Deserialize as _;
 use serde_json::Value;
 
-use super::{Action, Kind, Proof, Record, Trigger, TriggerError, cloudtrail};
+use super::{
+    Action, Kind, Proof, Record, Trigger, TriggerError, cloudtrail, config, custom_action,
+    tag_change,
+};
 use crate::model::{AccountId, Region};
 
 pub(super) fn classify(event: &Value) -> Result<Trigger, TriggerError> {
@@ -28,8 +31,22 @@ pub(super) fn classify(event: &Value) -> Result<Trigger, TriggerError> {
         ("aws.ec2", "AWS API Call via CloudTrail") => {
             cloudtrail::classify(&event.detail, &mut trigger)?
         }
-        ("aws.events", "Scheduled Event") | ("aws.scheduler", "Scheduled Event") => {
-            trigger.kind = Kind::Schedule
+        ("aws.events" | "aws.scheduler", "Scheduled Event") => trigger.kind = Kind::Schedule,
+        ("aws.config", "Config Configuration Item Change") => {
+            config::classify(&event.detail, &mut trigger)
+        }
+        ("aws.config", oversized) if oversized.starts_with("Oversized") => {
+            config::classify(&event.detail, &mut trigger)
+        }
+        ("aws.tag", "Tag Change on Resource") => {
+            tag_change::classify(
+                &event.detail,
+                &event.resources.unwrap_or_default(),
+                &mut trigger,
+            );
+        }
+        ("aws.securityhub", "Security Hub Findings - Custom Action") => {
+            custom_action::classify(&event.detail, &mut trigger)
         }
         (source, detail_type) => {
             trigger.action = Action::Ignore(format!(

@@ -90,3 +90,23 @@ impl Account {
         }
     }
 }
+
+impl Place {
+    /// A local clock that is wrong would date findings into the future, and block every later verdict of the function.
+    pub(crate) async fn check_clock(&self) -> anyhow::Result<()> {
+        /// How far it may be from EC2's.
+        const MOST: jiff::SignedDuration = jiff::SignedDuration::from_secs(5);
+        let offset = self.source.clock_offset().await?;
+        anyhow::ensure!(
+            offset.abs() <= MOST,
+            "the local clock is {} s {} that of EC2: set it (ntp), then publish",
+            offset.abs().as_secs(),
+            if offset.is_positive() {
+                "ahead of"
+            } else {
+                "behind"
+            }
+        );
+        Ok(())
+    }
+}

@@ -11,6 +11,7 @@ mod explain;
 mod live;
 mod policy;
 mod replay;
+mod retire;
 mod scan;
 mod targets;
 mod terminal;
@@ -75,6 +76,8 @@ enum Command {
     Explain(explain::Arguments),
     /// Evaluates the live account, in one Region or several.
     Scan(scan::Arguments),
+    /// Archives all own active findings in Security Hub, before the product is removed.
+    Retire(retire::Arguments),
     /// Shows the effective settings, or validates a settings file.
     #[command(name = "policy")]
     Settings(policy::Arguments),
@@ -120,6 +123,7 @@ fn run(arguments: &Arguments, terminal: &mut Terminal) -> anyhow::Result<Outcome
         Command::Test(arguments) => test::run(arguments, &settings.policy()?, terminal),
         Command::Explain(arguments) => explain::run(arguments, &settings.policy()?, terminal),
         Command::Scan(arguments) => scan::run(arguments, &settings.policy()?, terminal),
+        Command::Retire(arguments) => retire::run(arguments, terminal),
         Command::Settings(arguments) => policy::run(arguments, settings, terminal),
         Command::Completions { shell } => {
             let mut script = Vec::new();

@@ -5,15 +5,14 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
 use jiff::Timestamp;
-use serde_json::Value;
-use sg_trust::finding::{Context, Passed, Scope};
+use sg_trust::finding::{Context, Finding, Passed, Scope};
 use sg_trust::model::{AccountId, Partition, Region};
-use sg_trust::pipeline::{Pipeline, PipelineError};
+use sg_trust::pipeline::{Handled, Pipeline};
 use sg_trust::policy::Policy;
-use sg_trust::sink::Writer;
+use sg_trust::sink::{Nowhere, Writer};
 use sg_trust::source::Snapshot;
 use sg_trust::telemetry::Trace;
-use sg_trust::trigger;
+use sg_trust::trigger::{self, Batch, Trigger};
 
 use crate::check::{FormatArgument, parse_region, place_of, region_of_environment};
 use crate::terminal::{Outcome, Terminal, open, read_event};
@@ -82,42 +81,15 @@ pub(crate) fn run(
         bail!("standard input cannot be both the event and the groups");
     }
     let (event_name, event) = read_event(&arguments.event)?;
-    match &arguments.groups {
-        Some(groups) => offline(arguments, groups, event_name, &event, policy, terminal),
-        None => live(arguments, event_name, &event, policy, terminal),
-    }
-}
-
-fn offline(
-    arguments: &Arguments,
-    groups: &str,
-    event_name: &str,
-    event: &Value,
-    policy: &Policy,
-    terminal: &mut Terminal,
-) -> anyhow::Result<Outcome> {
-    let (name, reader) = open(groups)?;
-    let snapshot = Snapshot::read(name, reader, Timestamp::now())?;
-    let scope = scope(arguments, event, &snapshot).with_context(|| event_name.to_owned())?;
-    let snapshot = snapshot.seen_by(scope.account.clone());
-    let context = Context {
-        scope,
-        passed: Passed::default(),
-        related_requirements: policy.related_requirements.clone(),
-    };
+    let batch = trigger::read(&event);
     let mut out = Vec::new();
-    let sink = Writer::new(FormatArgument::from(arguments.format).into(), &mut out);
-    let pipeline = Pipeline {
-        policy,
-        context: Arc::new(context),
-        source: &snapshot,
-        sink: &sink,
+    let writer = Writer::new(FormatArgument::from(arguments.format).into(), &mut out);
+    let handled = match &arguments.groups {
+        Some(groups) => offline(arguments, groups, &batch, policy, &writer),
+        None => live(arguments, &batch, policy, &writer),
     };
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_time()
-        .build()?;
-    let handled = runtime.block_on(pipeline.handle(event, &mut Trace::default()));
-    let summary = sink.finish()?;
+    let handled = handled.with_context(|| event_name.to_owned())?;
+    let summary = writer.finish()?;
     report(
         arguments,
         event_name,
@@ -128,73 +100,97 @@ fn offline(
     )
 }
 
+type Out<'a> = Writer<&'a mut Vec<u8>>;
+
+fn offline(
+    arguments: &Arguments,
+    groups: &str,
+    batch: &Batch,
+    policy: &Policy,
+    writer: &Out<'_>,
+) -> anyhow::Result<Handled> {
+    let (name, reader) = open(groups)?;
+    let snapshot = Snapshot::read(name, reader, Timestamp::now())?;
+    let scope = scope(arguments, batch, &snapshot)?;
+    let snapshot = snapshot.seen_by(scope.account.clone());
+    let context = Arc::new(Context {
+        scope,
+        passed: Passed::default(),
+        related_requirements: policy.related_requirements.clone(),
+    });
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .build()?;
+    let mut trace = Trace::default();
+    Ok(match arguments.format {
+        // What would stand in the hub, which a sweep does not tell what it need not know.
+        ReplayFormat::Asff => runtime
+            .block_on(Pipeline::new(policy, context, &snapshot, writer).handle(batch, &mut trace)),
+        ReplayFormat::Table | ReplayFormat::Json => {
+            let observer = |finding: &Finding| writer.write(std::slice::from_ref(finding));
+            let pipeline = Pipeline::new(policy, context, &snapshot, &Nowhere);
+            runtime.block_on(
+                Pipeline {
+                    observer: Some(&observer),
+                    ..pipeline
+                }
+                .handle(batch, &mut trace),
+            )
+        }
+    })
+}
+
 #[cfg(not(feature = "aws"))]
-fn live(
-    _: &Arguments,
-    _: &str,
-    _: &Value,
-    _: &Policy,
-    _: &mut Terminal,
-) -> anyhow::Result<Outcome> {
+fn live(_: &Arguments, _: &Batch, _: &Policy, _: &Out<'_>) -> anyhow::Result<Handled> {
     bail!("{}", crate::terminal::NOT_BUILT_IN)
 }
 
 #[cfg(feature = "aws")]
 fn live(
     arguments: &Arguments,
-    event_name: &str,
-    event: &Value,
+    batch: &Batch,
     policy: &Policy,
-    terminal: &mut Terminal,
-) -> anyhow::Result<Outcome> {
+    writer: &Out<'_>,
+) -> anyhow::Result<Handled> {
     use sg_trust::aws::Patience;
-    use sg_trust::sink::Both;
 
     use crate::live::Account;
 
-    let of_event = trigger::classify(event)
-        .with_context(|| event_name.to_owned())?
-        .region;
-    let region = arguments.region.clone().or(of_event);
-    let mut out = Vec::new();
-    let sink = Writer::new(FormatArgument::from(arguments.format).into(), &mut out);
-    let handled = crate::live::runtime()?.block_on(async {
+    let of_events = triggers(batch).find_map(|trigger| trigger.region.clone());
+    let region = arguments.region.clone().or(of_events);
+    let observer = |finding: &Finding| writer.write(std::slice::from_ref(finding));
+    crate::live::runtime()?.block_on(async {
         let account = Account::find(region.as_ref()).await?;
         let region = account
             .region()
             .context("no Region: give --region, or set AWS_REGION")?;
         let place = account.place(region, policy, Patience::SWEEP);
         let mut trace = Trace::default();
-        let both = Both(&sink, &place.hub);
-        anyhow::Ok(if arguments.publish {
+        Ok(if arguments.publish {
+            let pipeline = Pipeline::new(policy, place.context, &place.source, &place.hub);
             Pipeline {
-                policy,
-                context: place.context,
-                source: &place.source,
-                sink: &both,
+                observer: Some(&observer),
+                ..pipeline
             }
-            .handle(event, &mut trace)
+            .handle(batch, &mut trace)
             .await
         } else {
+            let pipeline = Pipeline::new(policy, place.context, &place.source, &Nowhere);
             Pipeline {
-                policy,
-                context: place.context,
-                source: &place.source,
-                sink: &sink,
+                observer: Some(&observer),
+                ..pipeline
             }
-            .handle(event, &mut trace)
+            .handle(batch, &mut trace)
             .await
         })
-    })?;
-    let summary = sink.finish()?;
-    report(
-        arguments,
-        event_name,
-        &out,
-        handled,
-        summary.failed,
-        terminal,
-    )
+    })
+}
+
+fn triggers(batch: &Batch) -> impl Iterator<Item = &Trigger> {
+    batch
+        .messages
+        .iter()
+        .filter_map(|message| message.trigger.as_ref().ok())
 }
 
 /// Prints what came of an event.
@@ -202,15 +198,12 @@ fn report(
     arguments: &Arguments,
     event_name: &str,
     out: &[u8],
-    handled: Result<sg_trust::pipeline::Outcome, PipelineError>,
+    handled: Handled,
     failed: u64,
     terminal: &mut Terminal,
 ) -> anyhow::Result<Outcome> {
     let text = std::str::from_utf8(out)?;
-    let ignored = handled
-        .as_ref()
-        .ok()
-        .and_then(|outcome| outcome.ignored.as_ref());
+    let ignored = handled.outcome.ignored.as_ref();
     match (arguments.format, ignored) {
         (ReplayFormat::Table, None) => terminal.print_coloured(text)?,
         (ReplayFormat::Table, Some(_)) => {}
@@ -219,21 +212,21 @@ fn report(
     if let Some(reason) = ignored {
         terminal.say(&format!("{event_name}: ignored: {reason}"));
     }
-    if let Err(error) = handled {
-        terminal.complain(&format!("{event_name}: {:#}", anyhow::Error::from(error)));
+    for failed in &handled.failures {
+        terminal.complain(&format!("{event_name}: {}", failed.error));
     }
     Ok(Outcome::of_failed(failed))
 }
 
 /// Where the function would run: in the event's account and Region, else in the snapshot's.
-fn scope(arguments: &Arguments, event: &Value, snapshot: &Snapshot) -> anyhow::Result<Scope> {
-    let trigger = trigger::classify(event)?;
+fn scope(arguments: &Arguments, batch: &Batch, snapshot: &Snapshot) -> anyhow::Result<Scope> {
+    let of_events = triggers(batch).find_map(|trigger| trigger.account.clone());
     let owners: BTreeSet<&AccountId> = snapshot
         .groups()
         .iter()
         .filter_map(|group| group.owner_id.as_ref())
         .collect();
-    let account = match (trigger.account, owners.len()) {
+    let account = match (of_events, owners.len()) {
         (Some(account), _) => account,
         (None, 1) => owners
             .into_iter()
@@ -249,12 +242,14 @@ fn scope(arguments: &Arguments, event: &Value, snapshot: &Snapshot) -> anyhow::R
         ),
     };
     let of_snapshot = snapshot.groups().iter().find_map(place_of);
-    let of_event = trigger.region.map(|region| {
-        let of_same = of_snapshot
-            .clone()
-            .filter(|(_, of_groups)| *of_groups == region);
-        of_same.unwrap_or_else(|| (Partition::of(&region), region))
-    });
+    let of_event = triggers(batch)
+        .find_map(|trigger| trigger.region.clone())
+        .map(|region| {
+            let of_same = of_snapshot
+                .clone()
+                .filter(|(_, of_groups)| *of_groups == region);
+            of_same.unwrap_or_else(|| (Partition::of(&region), region))
+        });
     let other = match arguments.region.clone() {
         Some(region) => Some(region),
         None if of_event.is_none() && of_snapshot.is_none() => region_of_environment()?,

@@ -54,9 +54,8 @@ async fn scan(
     terminal: &mut Terminal,
 ) -> anyhow::Result<Outcome> {
     use sg_trust::aws::Patience;
-    use sg_trust::pipeline::Pipeline;
-    use sg_trust::sink::{Both, Writer};
-    use sg_trust::telemetry::Trace;
+    use sg_trust::finding::Finding;
+    use sg_trust::sink::Writer;
 
     use crate::live::Account;
 
@@ -68,39 +67,22 @@ async fn scan(
     };
     let bar = indicatif::ProgressBar::new_spinner();
     bar.enable_steady_tick(std::time::Duration::from_millis(120));
-    let is_table = arguments.format == FormatArgument::Table;
     let mut failures = Vec::new();
-    let writer = Writer::new(arguments.format.into(), terminal.results(is_table));
+    let writer = Writer::new(
+        arguments.format.into(),
+        terminal.results(arguments.format == FormatArgument::Table),
+    );
     for region in regions {
         let place = account.place(region.clone(), policy, Patience::SWEEP);
-        let counted = Counted {
-            writer: &writer,
-            bar: &bar,
-            region: &region,
+        let observer = |finding: &Finding| {
+            bar.inc(1);
+            bar.set_message(format!(
+                "{region}: {} security groups evaluated",
+                bar.position()
+            ));
+            bar.suspend(|| writer.write(std::slice::from_ref(finding)))
         };
-        let both = Both(&counted, &place.hub);
-        let mut trace = Trace::default();
-        let swept = if arguments.publish {
-            Pipeline {
-                policy,
-                context: place.context,
-                source: &place.source,
-                sink: &both,
-            }
-            .sweep(&mut trace)
-            .await
-        } else {
-            Pipeline {
-                policy,
-                context: place.context,
-                source: &place.source,
-                sink: &counted,
-            }
-            .sweep(&mut trace)
-            .await
-        };
-        if let Err(error) = swept {
-            let error = anyhow::Error::from(error);
+        if let Err(error) = sweep(&place, policy, arguments.publish, &observer).await {
             if crate::terminal::is_closed_pipe(&error) {
                 return Err(error);
             }
@@ -115,27 +97,38 @@ async fn scan(
     Ok(Outcome::of_failed(summary.failed))
 }
 
-/// A writer that shows on a terminal how far the scan got.
 #[cfg(feature = "aws")]
-struct Counted<'a, W> {
-    writer: &'a sg_trust::sink::Writer<W>,
-    bar: &'a indicatif::ProgressBar,
-    region: &'a Region,
-}
+async fn sweep(
+    place: &crate::live::Place,
+    policy: &Policy,
+    publish: bool,
+    observer: &sg_trust::pipeline::Observer<'_>,
+) -> anyhow::Result<()> {
+    use std::sync::Arc;
 
-#[cfg(feature = "aws")]
-impl<W: std::io::Write + Send> sg_trust::sink::FindingSink for Counted<'_, W> {
-    async fn publish(
-        &self,
-        findings: &[sg_trust::finding::Finding],
-    ) -> Result<(), sg_trust::sink::SinkError> {
-        self.bar
-            .inc(u64::try_from(findings.len()).unwrap_or_default());
-        self.bar.set_message(format!(
-            "{}: {} security groups evaluated",
-            self.region,
-            self.bar.position()
-        ));
-        self.bar.suspend(|| self.writer.write(findings))
+    use sg_trust::pipeline::Pipeline;
+    use sg_trust::sink::Nowhere;
+    use sg_trust::telemetry::Trace;
+
+    let context = Arc::clone(&place.context);
+    let mut trace = Trace::default();
+    if publish {
+        place.check_clock().await?;
+        let pipeline = Pipeline::new(policy, context, &place.source, &place.hub);
+        Pipeline {
+            observer: Some(observer),
+            ..pipeline
+        }
+        .sweep_account(&mut trace)
+        .await?;
+    } else {
+        let pipeline = Pipeline::new(policy, context, &place.source, &Nowhere);
+        Pipeline {
+            observer: Some(observer),
+            ..pipeline
+        }
+        .sweep_account(&mut trace)
+        .await?;
     }
+    Ok(())
 }

@@ -1,9 +1,8 @@
 //! `targets`: what an event makes the function do, and why.
 
-use anyhow::Context as _;
 use sg_trust::render::json;
-use sg_trust::render::targets::Targets;
-use sg_trust::trigger;
+use sg_trust::render::targets::Invocation;
+use sg_trust::trigger::{self, Message, Shape};
 
 use crate::terminal::{Outcome, Terminal, read_event};
 
@@ -24,7 +23,24 @@ pub(crate) struct Arguments {
 
 pub(crate) fn run(arguments: &Arguments, terminal: &mut Terminal) -> anyhow::Result<Outcome> {
     let (name, event) = read_event(&arguments.event)?;
-    let trigger = trigger::classify(&event).with_context(|| name.to_owned())?;
-    terminal.print(&(json::to_pretty(&Targets::from(&trigger))? + "\n"))?;
+    let batch = trigger::read(&event);
+    if let (
+        Shape::Single,
+        [
+            Message {
+                trigger: Err(error),
+                ..
+            },
+        ],
+    ) = (batch.shape, batch.messages.as_slice())
+    {
+        anyhow::bail!("{name}: {error}");
+    }
+    terminal.print(&(json::to_pretty(&Invocation::from(&batch))? + "\n"))?;
+    for (number, message) in (1..).zip(&batch.messages) {
+        if let Err(error) = &message.trigger {
+            terminal.complain(&format!("{name}: message {number}: {error}"));
+        }
+    }
     Ok(Outcome::Nothing)
 }

@@ -77,7 +77,7 @@ pub fn check(asff: &Asff) -> Vec<String> {
     );
     let digest = asff
         .product_fields
-        .get("sg-trust/digest")
+        .get(super::DIGEST)
         .map(String::as_str)
         .unwrap_or_default();
     need(

@@ -1,0 +1,429 @@
+//! The sweep: makes the hub equal to the account, at the least cost.
+//!
+//! 1. Read the product's own active findings: of each only the verdict, a digest and the time of its last update.
+//! 2. Describe every group, page by page, evaluate, and publish what differs, while the next page is on its way.
+//! 3. Look once more for the groups of findings that were not seen, and archive those that are gone.
+//!
+//! It stops cleanly when its time is over: what it published stands, and nothing half known is archived.
+
+use std::collections::{BTreeMap, HashMap};
+use std::time::{Duration, Instant};
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::{Interest, Outcome, Pipeline, PipelineError, note, timed};
+use crate::finding::{Finding, Passed, Subject};
+use crate::model::GroupId;
+use crate::policy::Status;
+use crate::render::asff;
+use crate::sink::{FindingSink, IDS, Refusal, SinkError, Standing, Which};
+use crate::source::{GroupSource, Observation, Owner, Query};
+use crate::telemetry::Trace;
+
+/// A FAILED finding is published anew after this time without an update: Security Hub deletes active findings after 90
+/// days (<https://docs.aws.amazon.com/securityhub/latest/userguide/securityhub-findings.html>).
+const REFRESH_FAILED: SignedDuration = SignedDuration::from_hours(30 * 24);
+/// Findings of one call of BatchImportFindings: fewer are kept back for the next page.
+const IMPORT: usize = 100;
+/// Groups of one call in the second look.
+const SECOND_LOOK: usize = 200;
+/// What must be left of the time for another step.
+const STEP: Duration = Duration::from_secs(2);
+/// How many refused findings the error names.
+const NAMED_REFUSALS: usize = 20;
+
+/// What a sweep came to.
+#[derive(Debug)]
+pub struct Swept {
+    /// What was done.
+    pub outcome: Outcome,
+    /// When it began.
+    pub since: Timestamp,
+    /// Groups that EC2 did not show yet as an event of the same invocation proves them: nothing was published for them.
+    pub(super) stale: Vec<GroupId>,
+}
+
+/// A sweep under way.
+struct Sweep<'s, 't> {
+    interests: &'s BTreeMap<GroupId, Interest<'t>>,
+    standing: HashMap<GroupId, Standing>,
+    /// Findings to be published.
+    pending: Vec<Pending>,
+    outcome: Outcome,
+    stale: Vec<GroupId>,
+    refused: Vec<Refusal>,
+    /// Interests that were seen.
+    seen: Vec<GroupId>,
+}
+
+/// A finding to be published.
+struct Pending {
+    finding: Finding,
+    /// Does the finding that stands tell events which the new one must keep?
+    keeps_events: bool,
+}
+
+impl<S: GroupSource, K: FindingSink> Pipeline<'_, S, K> {
+    /// Makes the hub equal to the account.
+    ///
+    /// # Errors
+    /// When a call fails, findings are refused, or the time is over before the end.
+    pub async fn sweep_account(&self, trace: &mut Trace) -> Result<Swept, PipelineError> {
+        self.sweep(&BTreeMap::new(), trace).await
+    }
+
+    pub(super) async fn sweep(
+        &self,
+        interests: &BTreeMap<GroupId, Interest<'_>>,
+        trace: &mut Trace,
+    ) -> Result<Swept, PipelineError> {
+        let began = Instant::now();
+        let since = Timestamp::now();
+        let swept = self.run_sweep(interests, since, trace).await;
+        trace.sweep = Some(began.elapsed());
+        trace.sweep_succeeded = swept.is_ok();
+        swept
+    }
+
+    async fn run_sweep(
+        &self,
+        interests: &BTreeMap<GroupId, Interest<'_>>,
+        since: Timestamp,
+        trace: &mut Trace,
+    ) -> Result<Swept, PipelineError> {
+        let mut sweep = Sweep {
+            interests,
+            standing: HashMap::new(),
+            pending: Vec::new(),
+            outcome: Outcome::default(),
+            stale: Vec::new(),
+            refused: Vec::new(),
+            seen: Vec::new(),
+        };
+        self.read_standing(&mut sweep, trace).await?;
+        self.compare_pages(&mut sweep, trace).await?;
+        self.look_again(&mut sweep, trace).await?;
+        self.flush(&mut sweep, 1, trace).await?;
+        let unseen = interests
+            .iter()
+            .filter(|(id, _)| !sweep.seen.contains(id) && !sweep.stale.contains(id));
+        let is_ahead = |interest: &Interest<'_>| {
+            interest
+                .expectation()
+                .contradicted_by(None)
+                .is_some_and(|contradiction| contradiction.is_young(since))
+        };
+        let ahead: Vec<_> = unseen
+            .filter(|(_, interest)| is_ahead(interest))
+            .map(|(id, _)| id.clone())
+            .collect();
+        sweep.stale.extend(ahead);
+        if !sweep.refused.is_empty() {
+            return Err(SinkError::Refused(sweep.refused).into());
+        }
+        Ok(Swept {
+            outcome: sweep.outcome,
+            since,
+            stale: sweep.stale,
+        })
+    }
+
+    /// Archives every own active finding: how many.
+    ///
+    /// # Errors
+    /// When a call fails, or findings are refused.
+    pub async fn retire(&self) -> Result<usize, PipelineError> {
+        let mut standing = Vec::new();
+        let mut after = None;
+        loop {
+            let page = self.sink.standing(Which::Active, after).await?;
+            standing.extend(
+                page.findings
+                    .into_iter()
+                    .map(|finding| (finding.group_id, finding.updated_at)),
+            );
+            after = page.next;
+            if after.is_none() {
+                break;
+            }
+        }
+        for some in standing.chunks(IMPORT) {
+            let retired = |(id, updated): &(GroupId, Option<Timestamp>)| {
+                let now = Timestamp::now();
+                let at = updated.map_or(now, |updated| {
+                    now.max(updated + SignedDuration::from_millis(1))
+                });
+                Finding::retired(&self.context, at, id.clone())
+            };
+            let findings: Vec<_> = some.iter().map(retired).collect();
+            self.sink.publish(&findings).await?;
+        }
+        Ok(standing.len())
+    }
+
+    /// Step 1. The events behind a finding are kept only for those that are certainly published anew.
+    async fn read_standing(
+        &self,
+        sweep: &mut Sweep<'_, '_>,
+        trace: &mut Trace,
+    ) -> Result<(), PipelineError> {
+        let mut after = None;
+        loop {
+            self.check_time("reading the findings that stand", sweep, trace)?;
+            let page = timed(
+                self.sink.standing(Which::Active, after),
+                &mut trace.publishing,
+            )
+            .await?;
+            let now = Timestamp::now();
+            for mut finding in page.findings {
+                if finding.updated_at.is_some_and(|updated| updated > now) {
+                    trace.from_future += 1;
+                }
+                if !is_old(&finding, now) {
+                    finding.event = None;
+                }
+                sweep.standing.insert(finding.group_id.clone(), finding);
+            }
+            after = page.next;
+            if after.is_none() {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Step 2.
+    async fn compare_pages(
+        &self,
+        sweep: &mut Sweep<'_, '_>,
+        trace: &mut Trace,
+    ) -> Result<(), PipelineError> {
+        self.check_time("describing the groups", sweep, trace)?;
+        let mut page = timed(self.source.page(None), &mut trace.fetching).await?;
+        loop {
+            self.compare(page.observation, sweep, trace)?;
+            let Some(token) = page.next else {
+                return Ok(());
+            };
+            self.check_time("describing the groups", sweep, trace)?;
+            let mut fetching = Duration::ZERO;
+            let next_page = timed(self.source.page(Some(token)), &mut fetching);
+            let (flushed, next_page) = tokio::join!(self.flush(sweep, IMPORT, trace), next_page);
+            flushed?;
+            trace.fetching += fetching;
+            page = next_page?;
+        }
+    }
+
+    /// Step 3.
+    async fn look_again(
+        &self,
+        sweep: &mut Sweep<'_, '_>,
+        trace: &mut Trace,
+    ) -> Result<(), PipelineError> {
+        let mut unseen: Vec<_> = sweep.standing.keys().cloned().collect();
+        unseen.sort_unstable();
+        for ids in unseen.chunks(SECOND_LOOK) {
+            self.check_time(
+                "looking once more for groups that were not seen",
+                sweep,
+                trace,
+            )?;
+            let observation = self.find(Query::Ids(ids), Owner::Any, trace).await?;
+            let at = observation.at;
+            let (own, foreign): (Vec<_>, Vec<_>) = observation
+                .groups
+                .into_iter()
+                .partition(|group| self.owns(group));
+            for group in &foreign {
+                sweep.standing.remove(&group.group_id);
+            }
+            self.compare(Observation { groups: own, at }, sweep, trace)?;
+            for id in ids {
+                if let Some(standing) = sweep.standing.remove(id) {
+                    self.add(
+                        Finding::gone(&self.context, at, id.clone()),
+                        Some(&standing),
+                        sweep,
+                        trace,
+                    )?;
+                }
+            }
+            self.flush(sweep, IMPORT, trace).await?;
+        }
+        Ok(())
+    }
+
+    /// Evaluates groups and notes what differs from the hub.
+    fn compare(
+        &self,
+        observation: Observation,
+        sweep: &mut Sweep<'_, '_>,
+        trace: &mut Trace,
+    ) -> Result<(), PipelineError> {
+        for group in observation.groups {
+            let interest = sweep.interests.get(&group.group_id);
+            let standing = sweep.standing.remove(&group.group_id);
+            if let Some(interest) = interest {
+                sweep.seen.push(group.group_id.clone());
+                let contradiction = interest.expectation().contradicted_by(Some(&group));
+                if contradiction.is_some_and(|contradiction| contradiction.is_young(observation.at))
+                {
+                    trace.stale_reads += 1;
+                    sweep.stale.push(group.group_id);
+                    continue;
+                }
+            }
+            let verdict = self.policy.evaluate(&group);
+            let mut finding = Finding::evaluated(&self.context, observation.at, group, verdict);
+            if let Some(interest) = interest {
+                finding = finding.led_to_by(&interest.in_time());
+            }
+            self.add(finding, standing.as_ref(), sweep, trace)?;
+        }
+        Ok(())
+    }
+
+    /// Notes a finding: counted, shown, and to be published when it differs from the one that stands.
+    fn add(
+        &self,
+        mut finding: Finding,
+        standing: Option<&Standing>,
+        sweep: &mut Sweep<'_, '_>,
+        trace: &mut Trace,
+    ) -> Result<(), PipelineError> {
+        sweep.outcome.count(&finding);
+        note(&finding, trace);
+        self.show(std::slice::from_ref(&finding))?;
+        if !self.differs(&finding, standing) {
+            return Ok(());
+        }
+        let mut keeps_events = false;
+        if let Some(standing) = standing {
+            if let Some(updated) = standing
+                .updated_at
+                .filter(|updated| *updated >= finding.observed_at)
+            {
+                // The hub ignores what is not newer than what it has.
+                finding.observed_at = updated + SignedDuration::from_millis(1);
+            }
+            if finding.event.is_none() && status_of(&finding) == standing.verdict {
+                finding.event = standing.event.as_deref().cloned();
+                keeps_events = !is_old(standing, finding.observed_at);
+            }
+        }
+        sweep.pending.push(Pending {
+            finding,
+            keeps_events,
+        });
+        Ok(())
+    }
+
+    /// Must the finding be published, over the active one that stands?
+    fn differs(&self, finding: &Finding, standing: Option<&Standing>) -> bool {
+        let is_equal = || {
+            standing.is_some_and(|standing| {
+                standing.digest.is_some() && standing.digest == digest_of(finding)
+            })
+        };
+        match status_of(finding) {
+            Some(Status::Failed) => {
+                !is_equal()
+                    || standing.is_some_and(|standing| is_old(standing, finding.observed_at))
+            }
+            Some(Status::Passed) if self.context.passed == Passed::Active => !is_equal(),
+            Some(Status::Passed) | None => standing.is_some(),
+            Some(Status::Exempt) => true,
+        }
+    }
+
+    /// Publishes what is pending, in full calls; the rest waits, unless even so few are to go.
+    async fn flush(
+        &self,
+        sweep: &mut Sweep<'_, '_>,
+        at_least: usize,
+        trace: &mut Trace,
+    ) -> Result<(), PipelineError> {
+        while sweep.pending.len() >= at_least.max(1) {
+            self.check_time("publishing", sweep, trace)?;
+            let count = sweep.pending.len().min(IMPORT);
+            let findings = self
+                .recall_events(sweep.pending.drain(..count).collect(), trace)
+                .await?;
+            match self.publish(&findings, trace).await {
+                Ok(()) => {}
+                Err(SinkError::Refused(refusals)) => {
+                    let room = NAMED_REFUSALS.saturating_sub(sweep.refused.len());
+                    sweep.refused.extend(refusals.into_iter().take(room));
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(())
+    }
+
+    /// A finding whose verdict stays keeps the events that led to it. They are read once more now: to keep those of every
+    /// finding from the beginning would take memory.
+    async fn recall_events(
+        &self,
+        pending: Vec<Pending>,
+        trace: &mut Trace,
+    ) -> Result<Vec<Finding>, PipelineError> {
+        let ids: Vec<_> = pending
+            .iter()
+            .filter(|one| one.keeps_events)
+            .map(|one| one.finding.group_id.clone())
+            .collect();
+        let mut findings: Vec<_> = pending.into_iter().map(|one| one.finding).collect();
+        for ids in ids.chunks(IDS) {
+            let page = timed(
+                self.sink.standing(Which::Of(ids), None),
+                &mut trace.publishing,
+            )
+            .await?;
+            for standing in page.findings {
+                let finding = findings
+                    .iter_mut()
+                    .find(|finding| finding.group_id == standing.group_id);
+                if let Some(finding) = finding.filter(|finding| finding.event.is_none()) {
+                    finding.event = standing.event.map(|event| *event);
+                }
+            }
+        }
+        Ok(findings)
+    }
+
+    fn check_time(
+        &self,
+        what: &'static str,
+        sweep: &Sweep<'_, '_>,
+        trace: &Trace,
+    ) -> Result<(), PipelineError> {
+        if self.time_left().is_none_or(|left| left > STEP) {
+            return Ok(());
+        }
+        Err(PipelineError::OutOfTime {
+            what,
+            evaluated: sweep.outcome.evaluated,
+            published: trace.published,
+        })
+    }
+}
+
+fn status_of(finding: &Finding) -> Option<Status> {
+    match &finding.subject {
+        Subject::Evaluated(_, verdict) => Some(verdict.status),
+        Subject::Gone | Subject::Retired => None,
+    }
+}
+
+fn is_old(standing: &Standing, now: Timestamp) -> bool {
+    standing
+        .updated_at
+        .is_none_or(|updated| now.duration_since(updated) > REFRESH_FAILED)
+}
+
+fn digest_of(finding: &Finding) -> Option<u64> {
+    let asff = asff::render(finding).ok()?;
+    u64::from_str_radix(asff.product_fields.get(asff::DIGEST)?, 16).ok()
+}

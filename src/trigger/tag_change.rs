@@ -1,0 +1,30 @@
+//! Changes of tags, as the service of tags tells them. The ARN is in `resources`.
+
+use serde_json::Value;
+
+use super::{Action, Kind, Target, Trigger, group_of_arn};
+
+pub(super) fn classify(detail: &Value, resources: &[String], trigger: &mut Trigger) {
+    trigger.kind = Kind::TagChange;
+    let member = |name: &str| detail.get(name).and_then(Value::as_str).unwrap_or_default();
+    trigger.action = if (member("service"), member("resource-type")) == ("ec2", "security-group") {
+        let groups: Option<Vec<_>> = resources.iter().map(|arn| group_of_arn(arn)).collect();
+        match groups {
+            Some(groups) if !groups.is_empty() => Action::Evaluate(
+                groups
+                    .into_iter()
+                    .map(|(_, _, id)| Target::GroupId(id))
+                    .collect(),
+            ),
+            _ => Action::Sweep(Some(
+                "a change of tags that does not tell its security group".to_owned(),
+            )),
+        }
+    } else {
+        Action::Ignore(format!(
+            "a change of tags of {:?} {:?}",
+            member("service"),
+            member("resource-type")
+        ))
+    };
+}
