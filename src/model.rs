@@ -356,6 +356,18 @@ impl GroupMembers {
         "Tags",
     ];
 
+    /// Was none of them given?
+    pub(crate) fn is_empty(&self) -> bool {
+        self.group_id.is_none()
+            && self.group_name.is_none()
+            && self.owner_id.is_none()
+            && self.vpc_id.is_none()
+            && self.security_group_arn.is_none()
+            && self.ip_permissions.is_none()
+            && self.ip_permissions_egress.is_none()
+            && self.tags.is_none()
+    }
+
     /// Reads the value of the member `name`, or skips it.
     pub(crate) fn read<'de, A: MapAccess<'de>>(
         &mut self,

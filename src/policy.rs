@@ -300,6 +300,19 @@ pub enum Judgement {
     Within(Option<(u16, u16)>),
 }
 
+/// The ports that a source reaches over one protocol, in all its permissions that are no violation by themselves.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Union {
+    /// Who reaches them.
+    pub source: Source,
+    /// Over which protocol; the permissions for all protocols count with each.
+    pub protocol: Protocol,
+    /// Which.
+    pub ports: PortSet,
+    /// Are they more than `max_open_ports`?
+    pub is_too_much: bool,
+}
+
 /// What stands behind a violation to be.
 #[derive(Default)]
 struct Grounds<'a> {
@@ -335,15 +348,7 @@ impl Policy {
                         grounds.pairs.push(pair);
                     }
                 }
-                Judgement::Within(Some(ports)) => {
-                    parts.extend(permission.user_id_group_pairs.iter().map(|pair| Part {
-                        source: SourceKey::of(pair),
-                        protocol: &permission.ip_protocol,
-                        ports,
-                        permission,
-                        pair,
-                    }))
-                }
+                Judgement::Within(Some(ports)) => parts.extend(Part::of(permission, ports)),
                 Judgement::NotInterGroup | Judgement::Within(None) => {}
             }
         }
@@ -391,43 +396,82 @@ impl Policy {
         }
     }
 
-    /// The sources whose permissions reach too much only together.
-    fn find_split_ranges<'a>(&self, mut parts: Vec<Part<'a>>, found: &mut Found<'a>) {
-        let most = u32::from(self.max_open_ports);
-        if parts
-            .iter()
-            .map(|part| u64::from(width(part.ports)))
-            .sum::<u64>()
-            <= u64::from(most)
-        {
-            return;
+    /// What each source reaches in all its permissions that are no violation by themselves, in order: over all
+    /// protocols, and when that is not too much already, over each other protocol together with these.
+    #[must_use]
+    pub fn unions(&self, group: &SecurityGroup) -> Vec<Union> {
+        let mut parts = Vec::new();
+        for permission in &group.ip_permissions {
+            if let Judgement::Within(Some(ports)) = self.judge(permission) {
+                parts.extend(Part::of(permission, ports));
+            }
         }
-        let too_many = |parts: &[&Part<'_>]| {
-            parts
-                .iter()
-                .map(|part| part.ports)
-                .collect::<PortSet>()
-                .count()
-                > most
+        let unions = self.unite(&mut parts);
+        let union = |parts: Vec<&Part<'_>>| {
+            let first = parts.first()?;
+            let pairs: Vec<_> = parts.iter().map(|part| part.pair).collect();
+            let ports = parts.iter().map(|part| part.ports).collect();
+            let (source, protocol) = (Source::of(group, &pairs), first.protocol.clone());
+            Some(Union {
+                source,
+                protocol,
+                is_too_much: self.is_too_much(&ports),
+                ports,
+            })
         };
+        unions.into_iter().filter_map(union).collect()
+    }
+
+    fn is_too_much(&self, ports: &PortSet) -> bool {
+        ports.count() > u32::from(self.max_open_ports)
+    }
+
+    /// The parts that count together: of each source those of all protocols, and when these are not too much already,
+    /// those of each other protocol with them behind.
+    fn unite<'p, 'a>(&self, parts: &'p mut [Part<'a>]) -> Vec<Vec<&'p Part<'a>>> {
+        let mut unions = Vec::new();
         parts.sort_by_key(|part| (part.source, part.protocol));
         for of_source in parts.chunk_by(|a, b| a.source == b.source) {
             let of_all: Vec<_> = of_source
                 .iter()
                 .filter(|part| part.protocol.is_all())
                 .collect();
-            if too_many(&of_all) {
-                add_split_ranges(found, &of_all);
-                continue;
-            }
-            for of_protocol in of_source.chunk_by(|a, b| a.protocol == b.protocol) {
-                if of_protocol.iter().any(|part| part.protocol.is_all()) {
-                    continue;
-                }
-                let together: Vec<_> = of_protocol.iter().chain(of_all.iter().copied()).collect();
-                if too_many(&together) {
-                    add_split_ranges(found, &together);
-                }
+            let is_too_much = self.is_too_much(&of_all.iter().map(|part| part.ports).collect());
+            let others = of_source
+                .chunk_by(|a, b| a.protocol == b.protocol)
+                .filter(|parts| !is_too_much && !parts.iter().any(|part| part.protocol.is_all()));
+            let others: Vec<Vec<_>> = others
+                .map(|parts| parts.iter().chain(of_all.iter().copied()).collect())
+                .collect();
+            unions.push(of_all);
+            unions.extend(others);
+        }
+        unions.retain(|parts| !parts.is_empty());
+        unions
+    }
+
+    /// The sources whose permissions reach too much only together.
+    fn find_split_ranges<'a>(&self, mut parts: Vec<Part<'a>>, found: &mut Found<'a>) {
+        let most = u64::from(self.max_open_ports);
+        if parts
+            .iter()
+            .map(|part| u64::from(width(part.ports)))
+            .sum::<u64>()
+            <= most
+        {
+            return;
+        }
+        for parts in self.unite(&mut parts) {
+            let ports: PortSet = parts.iter().map(|part| part.ports).collect();
+            if let Some(first) = parts.first().filter(|_| self.is_too_much(&ports)) {
+                let (permissions, pairs) = parts
+                    .iter()
+                    .map(|part| (part.permission, part.pair))
+                    .unzip();
+                found.insert(
+                    (first.source, first.protocol, Reason::SplitRanges),
+                    Grounds { permissions, pairs },
+                );
             }
         }
     }
@@ -468,17 +512,15 @@ impl Policy {
     }
 }
 
-/// Notes a violation of several permissions together; the first part has its source and protocol.
-fn add_split_ranges<'a>(found: &mut Found<'a>, parts: &[&Part<'a>]) {
-    if let Some(first) = parts.first() {
-        let (permissions, pairs) = parts
-            .iter()
-            .map(|part| (part.permission, part.pair))
-            .unzip();
-        found.insert(
-            (first.source, first.protocol, Reason::SplitRanges),
-            Grounds { permissions, pairs },
-        );
+impl<'a> Part<'a> {
+    fn of(permission: &'a IpPermission, ports: (u16, u16)) -> impl Iterator<Item = Self> {
+        permission.user_id_group_pairs.iter().map(move |pair| Self {
+            source: SourceKey::of(pair),
+            protocol: &permission.ip_protocol,
+            ports,
+            permission,
+            pair,
+        })
     }
 }
 

@@ -91,6 +91,15 @@ pub enum SinkError {
     /// These were refused; the others were taken.
     #[error("{} refused: {}", count(.0.len()), .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
     Refused(Vec<Refusal>),
+    /// These were refused, and others were not taken because of an error.
+    #[error("{error}; {}", Self::Refused(.refused.clone()))]
+    Partly {
+        /// The refused ones.
+        refused: Vec<Refusal>,
+        /// What became of the others.
+        #[source]
+        error: Box<SinkError>,
+    },
     /// The place to write to is closed.
     #[error("cannot write")]
     Write(#[source] io::Error),
@@ -130,12 +139,28 @@ fn count(findings: usize) -> String {
 }
 
 impl SinkError {
+    /// An error that some findings met, beside those that were refused.
+    #[must_use]
+    pub fn with(refused: Vec<Refusal>, error: Self) -> Self {
+        if refused.is_empty() {
+            error
+        } else {
+            Self::Partly {
+                refused,
+                error: Box::new(error),
+            }
+        }
+    }
+
     /// Is it worth sending again? Of refused findings: is any?
     #[must_use]
     pub fn is_retryable(&self) -> bool {
         match self {
             Self::Unavailable(_) => true,
             Self::Refused(refusals) => refusals.iter().any(|refusal| refusal.is_retryable),
+            Self::Partly { refused, error } => {
+                error.is_retryable() || refused.iter().any(|refusal| refusal.is_retryable)
+            }
             Self::Rejected(_) | Self::Write(_) => false,
         }
     }

@@ -116,9 +116,10 @@ impl Environment {
         let given = |name: &str| variable(name).filter(|value| !value.is_empty());
         let file = match given(POLICY_FILE) {
             Some(path) => Some(PathBuf::from(path)),
+            // A link that leads nowhere is there, and cannot be read.
             None => beside
                 .map(|folder| folder.join(POLICY_FILE_NAME))
-                .filter(|path| path.exists()),
+                .filter(|path| path.symlink_metadata().is_ok()),
         };
         let policy = match file {
             Some(path) => {
@@ -168,7 +169,7 @@ impl Function {
     pub async fn start() -> Result<Self, StartError> {
         let binary = std::env::current_exe().ok();
         let environment = Environment::read(
-            |name| std::env::var(name).ok(),
+            |name| std::env::var_os(name).map(|value| value.to_string_lossy().into_owned()),
             binary.as_deref().and_then(Path::parent),
         )?;
         Ok(Self::new(environment, super::load(None).await))

@@ -124,13 +124,15 @@ impl SecurityHub {
                 }
             })
             .collect();
-        let failed = usize::try_from(answer.failed_count.unwrap_or_default()).unwrap_or_default();
-        if failed > refused.len() {
+        // What the answer does not account for may not have been taken.
+        let taken = usize::try_from(answer.success_count.unwrap_or_default()).unwrap_or_default();
+        if taken + refused.len() < findings.len() {
+            let (sent, named) = (findings.len(), refused.len());
             let why = format!(
-                "{failed} findings were not taken, and {} of them are named",
-                refused.len()
+                "of {sent} findings the answer says that {taken} were taken, and names {named} that were not"
             );
-            return Err(self.error("BatchImportFindings", Failure::NoAnswer(why)));
+            let error = self.error("BatchImportFindings", Failure::NoAnswer(why));
+            return Err(SinkError::with(refused, error));
         }
         Ok(refused)
     }
@@ -292,16 +294,19 @@ impl FindingSink for SecurityHub {
                 Err(unfit) => refused.push(unfit.into()),
             }
         }
-        let mut failure = None;
+        let mut failure: Option<SinkError> = None;
         for call in calls(fitting) {
             match self.import_persistently(&call).await {
                 Ok(of_call) => refused.extend(of_call),
-                // The others may be taken all the same; the first error tells most.
-                Err(error) => failure = failure.or(Some(error)),
+                // The others may be taken all the same. Of several errors the one that may pass decides.
+                Err(error) if failure.as_ref().is_none_or(|first| !first.is_retryable()) => {
+                    failure = Some(error)
+                }
+                Err(_) => {}
             }
         }
         match failure {
-            Some(error) => Err(error),
+            Some(error) => Err(SinkError::with(refused, error)),
             None if refused.is_empty() => Ok(()),
             None => Err(SinkError::Refused(refused)),
         }
@@ -567,7 +572,7 @@ mod tests {
     fn taken() -> Answer {
         (
             200,
-            r#"{"FailedCount":0,"SuccessCount":1,"FailedFindings":[]}"#.to_owned(),
+            r#"{"FailedCount":0,"SuccessCount":100,"FailedFindings":[]}"#.to_owned(),
         )
     }
 
@@ -578,7 +583,7 @@ mod tests {
             .collect();
         (
             200,
-            json!({"FailedCount": failed.len(), "SuccessCount": 0, "FailedFindings": failed})
+            json!({"FailedCount": failed.len(), "SuccessCount": 100, "FailedFindings": failed})
                 .to_string(),
         )
     }
@@ -758,9 +763,15 @@ mod tests {
             ),
             (
                 200,
+                "{}".to_owned(),
+                true,
+                "of 2 findings the answer says that 0 were taken",
+            ),
+            (
+                200,
                 r#"{"FailedCount":2,"SuccessCount":0,"FailedFindings":[]}"#.to_owned(),
                 true,
-                "2 findings were not taken",
+                "of 2 findings the answer says that 0 were taken",
             ),
         ] {
             let (hub, _) = hub(move |_, _| (status, body.clone()));

@@ -118,6 +118,15 @@ const PARTITIONS: [(&str, &str); 7] = [
 ];
 
 impl Partition {
+    /// Has it the form of one: `aws`, or `aws-` and lower-case words?
+    #[must_use]
+    pub fn is_well_formed(&self) -> bool {
+        let mut words = self.0.split('-');
+        words.next() == Some("aws")
+            && words
+                .all(|word| !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_lowercase()))
+    }
+
     /// The partition that a Region is in.
     #[must_use]
     pub fn of(region: &Region) -> Self {

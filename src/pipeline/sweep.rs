@@ -63,6 +63,14 @@ struct Pending {
     keeps_events: bool,
 }
 
+impl Sweep<'_, '_> {
+    /// A refused finding does not keep the others from being published; it is an error at the end.
+    fn refuse(&mut self, refusals: Vec<Refusal>) {
+        let room = NAMED_REFUSALS.saturating_sub(self.refused.len());
+        self.refused.extend(refusals.into_iter().take(room));
+    }
+}
+
 impl<S: GroupSource, K: FindingSink> Pipeline<'_, S, K> {
     /// Makes the hub equal to the account.
     ///
@@ -294,7 +302,10 @@ impl<S: GroupSource, K: FindingSink> Pipeline<'_, S, K> {
     ) -> Result<(), PipelineError> {
         sweep.outcome.count(&finding);
         note(&finding, trace);
-        self.show(std::slice::from_ref(&finding))?;
+        match self.show(std::slice::from_ref(&finding)) {
+            Err(SinkError::Refused(refusals)) => sweep.refuse(refusals),
+            shown => shown?,
+        }
         if !self.differs(&finding, standing) {
             return Ok(());
         }
@@ -352,10 +363,7 @@ impl<S: GroupSource, K: FindingSink> Pipeline<'_, S, K> {
                 .await?;
             match self.publish(&findings, trace).await {
                 Ok(()) => {}
-                Err(SinkError::Refused(refusals)) => {
-                    let room = NAMED_REFUSALS.saturating_sub(sweep.refused.len());
-                    sweep.refused.extend(refusals.into_iter().take(room));
-                }
+                Err(SinkError::Refused(refusals)) => sweep.refuse(refusals),
                 Err(error) => return Err(error.into()),
             }
         }

@@ -9,7 +9,8 @@ use serde::Serialize;
 use super::{Opening, Source, Violation};
 use crate::model::{GroupId, Region};
 
-/// The two commands for one violation. A command that no shell could be given (it would hold a NUL) is absent.
+/// The two commands for one violation. A command is absent where none can be given: for a source that
+/// nothing names, and where it would hold a NUL, which no shell takes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fix {
     /// Takes the rules back.
@@ -71,6 +72,13 @@ impl Fix {
     /// For a violation of the group with this id, in this Region where one is known.
     #[must_use]
     pub fn new(group_id: &GroupId, violation: &Violation, region: Option<&Region>) -> Self {
+        if violation.source.group_id.is_none() && violation.source.group_name.is_none() {
+            // Nothing names the source, so no command can.
+            return Self {
+                revoke: None,
+                authorize: None,
+            };
+        }
         let revoke: Vec<_> = violation
             .openings
             .iter()

@@ -62,6 +62,8 @@ pub struct Documents<R> {
     ready: VecDeque<Result<SecurityGroup, InputError>>,
     /// Behind a document that was cut: what does not parse alone belongs to it.
     is_lost: bool,
+    /// How many documents had no end.
+    endless: usize,
     has_document: bool,
     is_done: bool,
 }
@@ -76,6 +78,7 @@ impl<R: BufRead> Documents<R> {
             line: 0,
             ready: VecDeque::new(),
             is_lost: false,
+            endless: 0,
             has_document: false,
             is_done: false,
         }
@@ -133,10 +136,10 @@ impl<R: BufRead> Documents<R> {
                 self.take(document, &text, line);
             }
             Err(error) => match serde_json::from_slice::<&RawValue>(&text) {
-                Err(incomplete) if incomplete.is_eof() && !self.is_lost => {
+                Err(incomplete) if incomplete.is_eof() && self.may_begin(&text) => {
                     self.gather(text, line)?
                 }
-                _ if self.is_lost && !is_object(&text) => {}
+                _ if self.is_lost && !text.starts_with(b"{") => {}
                 complete => {
                     let error = complete.err().unwrap_or(error);
                     self.ready.push_back(Err(self.parse_error(line, &error)));
@@ -144,6 +147,15 @@ impl<R: BufRead> Documents<R> {
             },
         }
         Ok(true)
+    }
+
+    /// May a document of several lines begin here? Behind one that was cut only at the margin, and not again and again
+    /// when none comes to its end.
+    fn may_begin(&self, text: &[u8]) -> bool {
+        /// How many documents may turn out to have no end.
+        const ENDLESS: usize = 16;
+        !self.is_lost
+            || (text.starts_with(b"{") || text.starts_with(b"[")) && self.endless < ENDLESS
     }
 
     /// A document of several lines: more and more lines, until it is complete or cannot become so.
@@ -166,6 +178,7 @@ impl<R: BufRead> Documents<R> {
             let length = values.byte_offset();
             match first {
                 Some(Ok(raw)) => {
+                    self.is_lost = false;
                     self.parse_document(raw.get(), start);
                     let rest = text.get(length..).unwrap_or_default();
                     self.put_back(rest);
@@ -180,10 +193,11 @@ impl<R: BufRead> Documents<R> {
                             let place = line.map(|line| format!(" (at line {line})")).unwrap_or_default();
                             self.error(start, format!("{problem}{place}"))
                         }
-                        _ => self.error(start, "the JSON document that begins here is cut off: nothing of it was evaluated"),
+                        _ => self.error(start, "the JSON document that begins here is cut off: of it, only what stands whole on a line of its own was evaluated"),
                     };
                     self.ready.push_back(Err(error));
                     self.is_lost = true;
+                    self.endless += usize::from(is_end);
                     let first_line = line_lengths.first().copied().unwrap_or_default();
                     self.put_back(text.get(first_line..).unwrap_or_default());
                     return Ok(());
@@ -247,11 +261,6 @@ impl<R: BufRead> Documents<R> {
         };
         self.error(start + error.line().saturating_sub(1), problem)
     }
-}
-
-fn is_object(text: &[u8]) -> bool {
-    let text = text.trim_ascii();
-    text.starts_with(b"{") && text.ends_with(b"}")
 }
 
 impl<R: BufRead> Iterator for Documents<R> {
@@ -341,6 +350,9 @@ impl<'de> Deserialize<'de> for Document<'de> {
                     }
                 }
                 match groups {
+                    Some(_) if !members.is_empty() => Err(A::Error::custom(
+                        "`SecurityGroups` and the members of a security group in one object: which is it?",
+                    )),
                     Some(groups) => Ok(Document::Groups(groups)),
                     None => Ok(Document::Group(Box::new(members.finish()?))),
                 }
@@ -464,6 +476,25 @@ mod tests {
     }
 
     #[test]
+    fn behind_a_cut_document_the_next_whole_ones_come() {
+        let [a, b, c] = ["sg-a", "sg-b", "sg-c"].map(|id| pretty(&group(id)));
+        for at in 1..a.len() {
+            let text = format!("{}\n{b}\n{c}\n", a.split_at(at).0);
+            let (ids, errors) = read(text.as_bytes());
+            assert!(
+                ids == ["sg-b", "sg-c"] && !errors.is_empty(),
+                "cut at {at}: {ids:?} {errors:?}"
+            );
+        }
+        let text = format!(
+            "{{\"GroupId\":\"b\",\n{{\"GroupId\":\"c\",\n{}\n",
+            group("sg-d")
+        );
+        let (ids, errors) = read(text.as_bytes());
+        assert_eq!((ids.len(), errors.len()), (1, 2), "{errors:?}");
+    }
+
+    #[test]
     fn a_broken_document_of_many_lines_is_one_error() {
         let broken = pretty(&format!("[{},{}]", group("sg-a"), group("sg-b"))).replacen(
             "\"sg-b\",",
@@ -495,6 +526,14 @@ mod tests {
             ),
             ("An error occurred (AuthFailure)", "not JSON"),
             ("null", "invalid type: null"),
+            (
+                "{\"SecurityGroups\":[],\"GroupId\":\"sg-1\",\"IpPermissions\":[]}",
+                "which is it?",
+            ),
+            (
+                "{\"SecurityGroups\":null,\"IpPermissions\":[]}",
+                "which is it?",
+            ),
         ] {
             let (ids, errors) = read(text.as_bytes());
             assert!(

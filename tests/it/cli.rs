@@ -311,3 +311,105 @@ fn no_color_is_written_where_none_is_wanted() {
         .unwrap();
     assert!(output.stdout.contains(&0x1b));
 }
+
+#[test]
+fn a_snapshot_of_another_account_or_region_is_refused() {
+    let events = concat!(env!("CARGO_MANIFEST_DIR"), "/events");
+    let group = FAILED.replace("123456789012", "222222222222");
+    for event in ["authorize-ingress", "delete-security-group"] {
+        let Run { code, out, err } = run(
+            &["replay", &format!("{events}/{event}.json"), "--groups", "-"],
+            &group,
+        );
+        assert!(
+            code == 2 && out.is_empty() && err.contains("another account's"),
+            "{err}"
+        );
+    }
+    let elsewhere = std::fs::read_to_string(format!("{events}/account.json"))
+        .unwrap()
+        .replace("us-east-1", "eu-west-1");
+    let Run { code, out, err } = run(
+        &[
+            "replay",
+            &format!("{events}/authorize-ingress.json"),
+            "--groups",
+            "-",
+        ],
+        &elsewhere,
+    );
+    assert!(
+        code == 2 && out.is_empty() && err.contains("another Region's"),
+        "{err}"
+    );
+}
+
+#[test]
+fn a_wrong_policy_file_is_never_silent() {
+    let event = concat!(env!("CARGO_MANIFEST_DIR"), "/events/sweep.json");
+    for arguments in [
+        &["targets", event][..],
+        &["check", "-"],
+        &["completions", "bash"],
+    ] {
+        let Run { code, err, .. } = run(
+            &[arguments, &["--policy", "/nowhere.toml"]].concat(),
+            PASSED,
+        );
+        assert!(
+            code == 2 && err.contains("/nowhere.toml"),
+            "{arguments:?}: {err}"
+        );
+    }
+}
+
+#[test]
+fn a_wrong_region_in_the_environment_matters_only_where_it_is_asked() {
+    let check = |arguments: &[&str]| {
+        let output = Command::cargo_bin("sg-trust")
+            .unwrap()
+            .args(arguments)
+            .env("AWS_REGION", "nonsense")
+            .write_stdin(FAILED)
+            .output()
+            .unwrap();
+        output.status.code().unwrap()
+    };
+    assert_eq!(check(&["check", "-"]), 1);
+    assert_eq!(
+        check(&["check", "-", "--format", "asff", "--region", "eu-west-1"]),
+        1
+    );
+    assert_eq!(check(&["check", "-", "--format", "asff"]), 2);
+}
+
+#[test]
+fn a_source_that_nothing_names_has_no_command() {
+    let group =
+        r#"{"GroupId":"sg-1","IpPermissions":[{"IpProtocol":"-1","UserIdGroupPairs":[{}]}]}"#;
+    let Run { code, out, .. } = run(&["check", "-", "--format", "ndjson"], group);
+    let group: Value = serde_json::from_str(&out).unwrap();
+    assert_eq!(
+        (code, &group["violations"][0]["fix"]["revoke"]),
+        (1, &Value::Null)
+    );
+}
+
+#[test]
+fn explain_counts_ports_as_the_policy_does() {
+    let by_name = |owner: &str, from: u32, to: u32| {
+        format!(
+            r#"{{"IpProtocol":"-1","FromPort":{from},"ToPort":{to},"UserIdGroupPairs":[{{"GroupName":"web","UserId":"{owner}"}}]}}"#
+        )
+    };
+    let group = format!(
+        r#"{{"GroupId":"sg-1","OwnerId":"111111111111","IpPermissions":[{},{}]}}"#,
+        by_name("111111111111", 0, 40_000),
+        by_name("222222222222", 40_001, 65_535)
+    );
+    let Run { code, out, .. } = run(&["explain", "sg-1", "--groups", "-"], &group);
+    assert!(
+        code == 0 && !out.contains("yes: above") && out.contains("in account 222222222222"),
+        "{out}"
+    );
+}

@@ -6,9 +6,15 @@ use std::path::Path;
 use proptest::prelude::*;
 use serde_json::Value;
 use sg_trust::model::GroupId;
-use sg_trust::trigger::{Action, Target, Trigger, classify};
+use sg_trust::trigger::{Action, Target, Trigger, classify, read};
 
 use crate::cli::{Run, run};
+
+macro_rules! unknown_shape {
+    () => {
+        "no known shape of an event: expected an EventBridge event (with source, detail-type and detail), {\"action\":\"sweep\"}, {\"action\":\"evaluate\",\"group_ids\":[\"sg-…\"]}, or such events in SQS or SNS records, in a list, or in a failure record of Lambda"
+    };
+}
 
 /// File, and what `targets` says: the action, then its targets or its reason.
 const EVENTS: &[(&str, &str)] = &[
@@ -139,10 +145,6 @@ const EVENTS: &[(&str, &str)] = &[
         "malformed-no-event-source",
         "error not a well-formed CloudTrail record: detail.eventSource is missing or not a string",
     ),
-    (
-        "malformed-shape",
-        "error no known shape of an event: expected an EventBridge event (with source, detail-type and detail), {\"action\":\"sweep\"}, or {\"action\":\"evaluate\",\"group_ids\":[\"sg-…\"]}",
-    ),
     ("modify-rules", "evaluate group_id sg-0123456789abcdef0"),
     (
         "modify-rules-empty-wrapper",
@@ -190,6 +192,106 @@ const EVENTS: &[(&str, &str)] = &[
         "wickr-as-ec2",
         "ignore CreateSecurityGroup of wickr.amazonaws.com is not EC2's",
     ),
+    ("config-item", "evaluate group_id sg-0123456789abcdef0"),
+    (
+        "config-item-deleted",
+        "evaluate group_id sg-0deadbeefdeadbeef",
+    ),
+    (
+        "config-item-empty",
+        "sweep a configuration item that does not tell its resource",
+    ),
+    (
+        "config-item-odd-id",
+        "sweep a configuration item that does not tell its security group",
+    ),
+    (
+        "config-item-other",
+        "ignore a configuration item of a resource of type \"AWS::EC2::Instance\"",
+    ),
+    (
+        "config-item-oversized",
+        "evaluate group_id sg-0123456789abcdef0",
+    ),
+    (
+        "config-item-oversized-type",
+        "evaluate group_id sg-0123456789abcdef0",
+    ),
+    (
+        "custom-action",
+        "evaluate group_id sg-0123456789abcdef0, group_id sg-0fedcba9876543210",
+    ),
+    (
+        "custom-action-odd",
+        "sweep a custom action for a finding that does not tell its security group",
+    ),
+    (
+        "custom-action-other",
+        "ignore a custom action for findings that are of no security group",
+    ),
+    (
+        "custom-action-other-account",
+        "ignore a custom action for security groups of other accounts or Regions: their own functions evaluate them",
+    ),
+    ("failure-record", "evaluate group_id sg-0123456789abcdef0"),
+    (
+        "list",
+        "evaluate group_id sg-0123456789abcdef0 | evaluate group_id sg-0123456789abcdef0, group_id sg-0fedcba9876543210 | ignore AuthorizeSecurityGroupIngress failed with Client.UnauthorizedOperation: nothing changed",
+    ),
+    (
+        "list-with-malformed",
+        concat!(
+            "evaluate group_id sg-0123456789abcdef0, group_id sg-0fedcba9876543210 | error ",
+            unknown_shape!(),
+            " | error ",
+            unknown_shape!()
+        ),
+    ),
+    (
+        "malformed-record",
+        "error not a well-formed record: a record that is neither SQS's nor SNS's",
+    ),
+    ("malformed-shape", concat!("error ", unknown_shape!())),
+    (
+        "sns",
+        "evaluate group_id sg-0123456789abcdef0 | evaluate group_id sg-0deadbeefdeadbeef",
+    ),
+    (
+        "sns-in-sqs",
+        "evaluate group_id sg-0123456789abcdef0 | sweep",
+    ),
+    (
+        "sqs",
+        "evaluate group_id sg-0123456789abcdef0 | evaluate group_id sg-0123456789abcdef0, group_id sg-0fedcba9876543210 | ignore RunInstances changes no security group",
+    ),
+    (
+        "sqs-failure-record",
+        "evaluate group_id sg-0123456789abcdef0",
+    ),
+    (
+        "sqs-with-unreadable",
+        concat!(
+            "evaluate group_id sg-0123456789abcdef0 | error the message is not JSON: expected ident at line 1 column 2 | error ",
+            unknown_shape!()
+        ),
+    ),
+    ("tag-change", "evaluate group_id sg-0123456789abcdef0"),
+    (
+        "tag-change-no-arn",
+        "sweep a change of tags that does not tell its security group",
+    ),
+    (
+        "tag-change-other",
+        "ignore a change of tags of \"ec2\" \"instance\"",
+    ),
+    (
+        "tag-change-version-number",
+        "evaluate group_id sg-0123456789abcdef0",
+    ),
+    (
+        "tag-change-version-text",
+        "evaluate group_id sg-0123456789abcdef0",
+    ),
 ];
 
 fn path_of(name: &str) -> String {
@@ -217,6 +319,13 @@ fn files() -> Vec<String> {
 }
 
 fn said(targets: &Value) -> String {
+    if let Some(messages) = targets["messages"].as_array() {
+        assert_eq!(targets["kind"], "batch");
+        return messages.iter().map(said).collect::<Vec<_>>().join(" | ");
+    }
+    if let Some(error) = targets["error"].as_str() {
+        return format!("error {error}");
+    }
     let named: Vec<_> = targets["targets"]
         .as_array()
         .unwrap()
@@ -225,13 +334,12 @@ fn said(targets: &Value) -> String {
         .map(|(kind, name)| format!("{kind} {}", name.as_str().unwrap()))
         .collect();
     let reason = targets["reason"].as_str().unwrap_or_default();
-    format!(
+    let said = format!(
         "{} {}{reason}",
         targets["action"].as_str().unwrap(),
         named.join(", ")
-    )
-    .trim_end()
-    .to_owned()
+    );
+    said.trim_end().to_owned()
 }
 
 #[test]
@@ -241,7 +349,15 @@ fn every_event_does_what_the_table_says() {
         let path = path_of(&name);
         let Run { code, out, err } = run(&["targets", &path], "");
         let said = match code {
-            0 => said(&serde_json::from_str(&out).unwrap()),
+            _ if !out.is_empty() => {
+                let said = said(&serde_json::from_str(&out).unwrap());
+                assert_eq!(
+                    code,
+                    if said.contains("error ") { 2 } else { 0 },
+                    "{name}: {said}"
+                );
+                said
+            }
             2 => format!(
                 "error {}",
                 err.trim_end()
@@ -354,12 +470,53 @@ fn a_replay_publishes_what_the_function_would() {
 fn a_sweep_covers_every_group_of_the_account_and_no_other() {
     for name in ["schedule", "scheduler", "authorize-ingress-parameters-null"] {
         let said = replayed(name);
-        assert_eq!(said.matches("; ").count() + 1, 6, "{said}");
+        assert_eq!(said.matches("FAILED/ACTIVE").count(), 4, "{said}");
         assert!(
-            said.starts_with("1: ") && !said.contains("sg-0ccccccccccccccc1"),
-            "{said}"
+            !said.contains("PASSED"),
+            "a passed group needs no finding in an empty hub: {said}"
         );
+        let Run { code, out, .. } = run(
+            &[
+                "replay",
+                &path_of(name),
+                "--groups",
+                &path_of("account"),
+                "--format",
+                "json",
+            ],
+            "",
+        );
+        let report: Value = serde_json::from_str(&out).unwrap();
+        assert_eq!(
+            (code, &report["summary"]),
+            (
+                1,
+                &serde_json::json!({"groups": 6, "passed": 2, "failed": 4, "exempt": 0})
+            )
+        );
+        assert!(!out.contains("sg-0ccccccccccccccc1\""), "{out}");
     }
+}
+
+#[test]
+fn a_batch_evaluates_each_group_once_and_a_bad_message_costs_only_itself() {
+    let target = "sg-0123456789abcdef0 FAILED/ACTIVE opened";
+    assert_eq!(
+        replayed("sqs"),
+        format!("1: {target}; sg-0fedcba9876543210 PASSED/ARCHIVED")
+    );
+    assert_eq!(
+        replayed("sns"),
+        format!("1: {target}; sg-0deadbeefdeadbeef NOT_AVAILABLE/ARCHIVED")
+    );
+    assert_eq!(replayed("failure-record"), format!("1: {target}"));
+    assert!(
+        replayed("sqs-with-unreadable")
+            .starts_with(&format!("2: {target}; the message is not JSON"))
+    );
+    let swept = replayed("sns-in-sqs");
+    assert_eq!(swept.matches("sg-0123456789abcdef0").count(), 1, "{swept}");
+    assert!(swept.contains(target), "{swept}");
 }
 
 fn mutated() -> impl Strategy<Value = Value> {
@@ -419,7 +576,8 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(2000))]
     #[test]
     fn a_mutated_event_never_panics_and_never_names_what_is_no_group(event in mutated()) {
-        if let Ok(Trigger { action: Action::Evaluate(targets), .. }) = classify(&event) {
+        for message in read(&event).messages {
+            let Ok(Trigger { action: Action::Evaluate(targets), .. }) = message.trigger else { continue };
             prop_assert!(!targets.is_empty());
             for target in targets {
                 if let Target::GroupId(id) = target {

@@ -1,8 +1,9 @@
 //! `check`: evaluates security groups from JSON.
 
+use std::cell::LazyCell;
 use std::sync::Arc;
 
-use anyhow::{Context as _, anyhow};
+use anyhow::{Context as _, anyhow, bail};
 use jiff::Timestamp;
 use sg_trust::finding::{Context, Finding, Passed, Scope};
 use sg_trust::model::{Partition, Region, SecurityGroup};
@@ -89,7 +90,8 @@ pub(crate) fn place_of(group: &SecurityGroup) -> Option<(Partition, Region)> {
     else {
         return None;
     };
-    Some((Partition::new(partition), parse_region(region).ok()?))
+    let partition = Some(Partition::new(partition)).filter(Partition::is_well_formed)?;
+    Some((partition, parse_region(region).ok()?))
 }
 
 pub(crate) fn run(
@@ -97,7 +99,8 @@ pub(crate) fn run(
     policy: &Policy,
     terminal: &mut Terminal,
 ) -> anyhow::Result<Outcome> {
-    let of_environment = region_of_environment()?;
+    // A wrong AWS_REGION matters only where it is the last resort, and stands in what is printed.
+    let of_environment = LazyCell::new(region_of_environment);
     let mut report = Report::new(arguments.format.into());
     let now = Timestamp::now();
     for path in &arguments.files {
@@ -116,7 +119,18 @@ pub(crate) fn run(
                     continue;
                 }
             };
-            let place = place(arguments.region.as_ref(), &group, of_environment.as_ref());
+            let mut place = arguments
+                .region
+                .as_ref()
+                .map(with_partition)
+                .or_else(|| place_of(&group));
+            if place.is_none() {
+                match &*of_environment {
+                    Ok(region) => place = region.as_ref().map(with_partition),
+                    Err(error) if arguments.format == FormatArgument::Asff => bail!("{error}"),
+                    Err(_) => {}
+                }
+            }
             let text = match arguments.format {
                 FormatArgument::Asff => {
                     let id = group.group_id.clone();
@@ -152,17 +166,9 @@ fn print(format: FormatArgument, text: &str, terminal: &mut Terminal) -> anyhow:
     }
 }
 
-/// Partition and Region of a group: as given, else as its ARN says, else as the environment says.
-fn place(
-    given: Option<&Region>,
-    group: &SecurityGroup,
-    of_environment: Option<&Region>,
-) -> Option<(Partition, Region)> {
-    let with_partition = |region: &Region| (Partition::of(region), region.clone());
-    given
-        .map(with_partition)
-        .or_else(|| place_of(group))
-        .or_else(|| of_environment.map(with_partition))
+/// A Region with the partition that its code tells.
+pub(crate) fn with_partition(region: &Region) -> (Partition, Region) {
+    (Partition::of(region), region.clone())
 }
 
 fn finding(

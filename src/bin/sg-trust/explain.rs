@@ -1,6 +1,5 @@
 //! `explain`: the verdict on one group, permission by permission.
 
-use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use anyhow::bail;
@@ -8,8 +7,8 @@ use comfy_table::{ContentArrangement, Table, presets};
 use jiff::Timestamp;
 use sg_trust::model::{GroupPair, IpPermission, SecurityGroup};
 use sg_trust::policy::fix::Fix;
-use sg_trust::policy::ports::{ALL_PORTS, PortSet};
-use sg_trust::policy::sentence::{name_of, ranges};
+use sg_trust::policy::ports::ALL_PORTS;
+use sg_trust::policy::sentence::{name_of, ranges, whom};
 use sg_trust::policy::{Judgement, Policy, Reading, Reason};
 use sg_trust::source::Snapshot;
 use sg_trust::text::plain;
@@ -166,22 +165,8 @@ fn permissions(policy: &Policy, group: &SecurityGroup) -> String {
 
 /// The ports of each source over each protocol together, of what does not violate by itself.
 fn unions(policy: &Policy, group: &SecurityGroup) -> String {
-    if policy.reading == Reading::Reference {
-        return String::new();
-    }
-    let mut intervals: BTreeMap<(String, String), Vec<(u16, u16)>> = BTreeMap::new();
-    for permission in &group.ip_permissions {
-        if let Judgement::Within(Some(ports)) = policy.judge(permission) {
-            for pair in &permission.user_id_group_pairs {
-                let key = (
-                    source(pair, group),
-                    permission.ip_protocol.as_str().to_owned(),
-                );
-                intervals.entry(key).or_default().push(ports);
-            }
-        }
-    }
-    if intervals.is_empty() {
+    let unions = policy.unions(group);
+    if unions.is_empty() {
         return String::new();
     }
     let mut table = table([
@@ -191,31 +176,28 @@ fn unions(policy: &Policy, group: &SecurityGroup) -> String {
         "COUNT",
         "MORE THAN ALLOWED",
     ]);
-    for ((source, protocol), own) in &intervals {
-        let of_all = intervals
-            .get(&(source.clone(), "-1".to_owned()))
-            .filter(|_| protocol != "-1");
-        let ports: PortSet = own
-            .iter()
-            .chain(of_all.into_iter().flatten())
-            .copied()
-            .collect();
-        let verdict = if ports.count() > u32::from(policy.max_open_ports) {
+    for union in unions {
+        let verdict = if union.is_too_much {
             format!("yes: above {}", policy.max_open_ports)
         } else {
             format!("no: at most {}", policy.max_open_ports)
         };
-        let protocol = if protocol == "-1" { "all" } else { protocol };
+        let protocol = if union.protocol.is_all() {
+            "all".into()
+        } else {
+            plain(union.protocol.as_str())
+        };
+        let count = format!("{} of {ALL_PORTS}", union.ports.count());
         table.add_row([
-            source.clone(),
-            plain(protocol).into_owned(),
-            ranges(&ports),
-            format!("{} of {ALL_PORTS}", ports.count()),
+            whom(&union.source),
+            protocol.into_owned(),
+            ranges(&union.ports),
+            count,
             verdict,
         ]);
     }
     format!(
-        "Ports of a source in all its other permissions together (those of all protocols count for each):\n{table}\n\n"
+        "Ports of a source in all its other permissions together (those for all protocols count for each):\n{table}\n\n"
     )
 }
 

@@ -116,15 +116,17 @@ fn main() -> ExitCode {
 
 fn run(arguments: &Arguments, terminal: &mut Terminal) -> anyhow::Result<Outcome> {
     let settings = &arguments.settings;
+    // Settings that are given are read whatever the command: a mistake in them is never silent.
+    let policy = settings.policy()?;
     match &arguments.command {
-        Command::Check(arguments) => check::run(arguments, &settings.policy()?, terminal),
-        Command::Replay(arguments) => replay::run(arguments, &settings.policy()?, terminal),
+        Command::Check(arguments) => check::run(arguments, &policy, terminal),
+        Command::Replay(arguments) => replay::run(arguments, &policy, terminal),
         Command::Targets(arguments) => targets::run(arguments, terminal),
-        Command::Test(arguments) => test::run(arguments, &settings.policy()?, terminal),
-        Command::Explain(arguments) => explain::run(arguments, &settings.policy()?, terminal),
-        Command::Scan(arguments) => scan::run(arguments, &settings.policy()?, terminal),
+        Command::Test(arguments) => test::run(arguments, &policy, terminal),
+        Command::Explain(arguments) => explain::run(arguments, &policy, terminal),
+        Command::Scan(arguments) => scan::run(arguments, &policy, terminal),
         Command::Retire(arguments) => retire::run(arguments, terminal),
-        Command::Settings(arguments) => policy::run(arguments, settings, terminal),
+        Command::Settings(arguments) => policy::run(arguments, &policy, terminal),
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(*shell, &mut Arguments::command(), "sg-trust", &mut script);

@@ -3,7 +3,6 @@
 use anyhow::Context as _;
 use sg_trust::policy::Policy;
 
-use crate::Settings;
 use crate::terminal::{Outcome, Terminal};
 
 const EXAMPLES: &str = "\
@@ -32,7 +31,7 @@ pub(crate) fn read(file: &str) -> anyhow::Result<Policy> {
 
 pub(crate) fn run(
     arguments: &Arguments,
-    settings: &Settings,
+    policy: &Policy,
     terminal: &mut Terminal,
 ) -> anyhow::Result<Outcome> {
     match &arguments.check {
@@ -40,7 +39,7 @@ pub(crate) fn run(
             read(file)?;
             terminal.print(&format!("{file}: valid\n"))?;
         }
-        None => terminal.print(&settings.policy()?.to_toml())?,
+        None => terminal.print(&policy.to_toml())?,
     }
     Ok(Outcome::Nothing)
 }

@@ -3,10 +3,10 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, anyhow, bail};
 use jiff::Timestamp;
 use sg_trust::finding::{Context, Finding, Passed, Scope};
-use sg_trust::model::{AccountId, Partition, Region};
+use sg_trust::model::{AccountId, Region};
 use sg_trust::pipeline::{Handled, Pipeline};
 use sg_trust::policy::Policy;
 use sg_trust::sink::{Nowhere, Writer};
@@ -14,7 +14,7 @@ use sg_trust::source::Snapshot;
 use sg_trust::telemetry::Trace;
 use sg_trust::trigger::{self, Batch, Trigger};
 
-use crate::check::{FormatArgument, parse_region, place_of, region_of_environment};
+use crate::check::{FormatArgument, parse_region, place_of, region_of_environment, with_partition};
 use crate::terminal::{Outcome, Terminal, open, read_event};
 
 const EXAMPLES: &str = "\
@@ -220,45 +220,48 @@ fn report(
 
 /// Where the function would run: in the event's account and Region, else in the snapshot's.
 fn scope(arguments: &Arguments, batch: &Batch, snapshot: &Snapshot) -> anyhow::Result<Scope> {
-    let of_events = triggers(batch).find_map(|trigger| trigger.account.clone());
     let owners: BTreeSet<&AccountId> = snapshot
         .groups()
         .iter()
         .filter_map(|group| group.owner_id.as_ref())
         .collect();
-    let account = match (of_events, owners.len()) {
-        (Some(account), _) => account,
-        (None, 1) => owners
+    let account = match triggers(batch).find_map(|trigger| trigger.account.clone()) {
+        Some(account) if owners.is_empty() || owners.contains(&account) => account,
+        Some(account) => bail!(
+            "the event is of account {account}, and the snapshot has no group of it: it is another account's"
+        ),
+        None if owners.len() == 1 => owners
             .into_iter()
             .next()
             .cloned()
             .context("the snapshot has no owner")?,
-        (None, 0) => bail!(
-            "neither the event nor the snapshot says which account it is (no account, no OwnerId)"
-        ),
-        (None, _) => bail!(
+        None if owners.is_empty() => {
+            bail!(
+                "neither the event nor the snapshot says which account it is (no account, no OwnerId)"
+            )
+        }
+        None => bail!(
             "the event names no account, and the snapshot has groups of {} accounts",
             owners.len()
         ),
     };
-    let of_snapshot = snapshot.groups().iter().find_map(place_of);
-    let of_event = triggers(batch)
-        .find_map(|trigger| trigger.region.clone())
-        .map(|region| {
-            let of_same = of_snapshot
-                .clone()
-                .filter(|(_, of_groups)| *of_groups == region);
-            of_same.unwrap_or_else(|| (Partition::of(&region), region))
-        });
-    let other = match arguments.region.clone() {
-        Some(region) => Some(region),
-        None if of_event.is_none() && of_snapshot.is_none() => region_of_environment()?,
-        None => None,
+    let places: BTreeSet<_> = snapshot.groups().iter().filter_map(place_of).collect();
+    let of_snapshot = places.first().cloned();
+    let of_events = triggers(batch).find_map(|trigger| trigger.region.clone());
+    let (partition, region) = match (of_events, of_snapshot) {
+        (Some(region), Some(_)) => places.into_iter().find(|(_, of_groups)| *of_groups == region).with_context(|| {
+            format!("the event is of region {region}, and the snapshot has no group there: it is another Region's")
+        })?,
+        (Some(region), None) => with_partition(&parse_region(region.as_str()).map_err(|why| anyhow!("region {region:?}: {why}"))?),
+        (None, Some(place)) if places.len() == 1 => place,
+        (None, Some(_)) => bail!("the event names no Region, and the snapshot has groups of {} Regions", places.len()),
+        (None, None) => match arguments.region.clone() {
+            Some(region) => with_partition(&region),
+            None => region_of_environment()?
+                .map(|region| with_partition(&region))
+                .context("neither the event nor the snapshot names a Region: give --region, or set AWS_REGION")?,
+        },
     };
-    let of_other = other.map(|region| (Partition::of(&region), region));
-    let (partition, region) = of_event.or(of_snapshot).or(of_other).context(
-        "neither the event nor the snapshot names a Region: give --region, or set AWS_REGION",
-    )?;
     Ok(Scope {
         partition,
         region,

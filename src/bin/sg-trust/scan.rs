@@ -53,9 +53,11 @@ async fn scan(
     policy: &Policy,
     terminal: &mut Terminal,
 ) -> anyhow::Result<Outcome> {
+    use std::io::ErrorKind;
+
     use sg_trust::aws::Patience;
     use sg_trust::finding::Finding;
-    use sg_trust::sink::Writer;
+    use sg_trust::sink::{SinkError, Writer};
 
     use crate::live::Account;
 
@@ -65,6 +67,10 @@ async fn scan(
         (given, false) if !given.is_empty() => given.clone(),
         _ => account.region().into_iter().collect(),
     };
+    anyhow::ensure!(
+        !regions.is_empty(),
+        "no Region to scan: EC2 names none that is enabled for the account"
+    );
     let bar = indicatif::ProgressBar::new_spinner();
     bar.enable_steady_tick(std::time::Duration::from_millis(120));
     let mut failures = Vec::new();
@@ -80,7 +86,15 @@ async fn scan(
                 "{region}: {} security groups evaluated",
                 bar.position()
             ));
-            bar.suspend(|| writer.write(std::slice::from_ref(finding)))
+            match bar.suspend(|| writer.write(std::slice::from_ref(finding))) {
+                // Whoever reads the results went away: what is to be published is published all the same.
+                Err(SinkError::Write(error))
+                    if arguments.publish && error.kind() == ErrorKind::BrokenPipe =>
+                {
+                    Ok(())
+                }
+                written => written,
+            }
         };
         if let Err(error) = sweep(&place, policy, arguments.publish, &observer).await {
             if crate::terminal::is_closed_pipe(&error) {

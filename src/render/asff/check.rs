@@ -4,7 +4,7 @@ use super::{
     Asff, DESCRIPTION, FINDING_BYTES, PRODUCT_FIELD, TAG_KEY, TAG_VALUE, TAGS, TITLE, has_text,
     is_tag_byte, size,
 };
-use crate::model::{AccountId, Region};
+use crate::model::{AccountId, GroupId, Partition, Region};
 use crate::text::length;
 
 /// A finding that Security Hub would not take.
@@ -27,13 +27,25 @@ pub fn check(asff: &Asff) -> Vec<String> {
         }
     };
     let [resource] = &asff.resources;
+    let account = asff.aws_account_id.as_str();
+    let region = resource.region.as_str();
     need(
-        AccountId::new(asff.aws_account_id.as_str()).is_well_formed(),
+        AccountId::new(account).is_well_formed(),
         "AwsAccountId is not 12 digits",
     );
     need(
-        Region::new(resource.region.as_str()).is_well_formed(),
+        Region::new(region).is_well_formed(),
         "the Region has not the form of one",
+    );
+    let partition = asff.product_arn.split(':').nth(1).unwrap_or_default();
+    need(
+        Partition::new(partition).is_well_formed(),
+        "the partition has not the form of one",
+    );
+    need(
+        asff.product_arn
+            == format!("arn:{partition}:securityhub:{region}:{account}:product/{account}/default"),
+        "ProductArn is not the default product of the account",
     );
     need(
         fits(&asff.id, 512) && !asff.id.starts_with("arn:") && asff.id != asff.generator_id,
@@ -58,7 +70,7 @@ pub fn check(asff: &Asff) -> Vec<String> {
         "Compliance.RelatedRequirements is more than 32, or one is not 1 to 63 characters",
     );
     need(
-        is_group_arn(&resource.id),
+        is_group_arn(&resource.id, partition, region),
         "Resources[0].Id is not the ARN of a security group of an account",
     );
     need(
@@ -106,16 +118,16 @@ fn fits(text: &str, most: usize) -> bool {
     has_text(text) && length(text) <= most
 }
 
-fn is_group_arn(arn: &str) -> bool {
+fn is_group_arn(arn: &str, partition: &str, region: &str) -> bool {
     let parts: Vec<&str> = arn.splitn(6, ':').collect();
-    let [_, _, "ec2", _, owner, group] = parts.as_slice() else {
+    let ["arn", of_partition, "ec2", of_region, owner, group] = parts.as_slice() else {
         return false;
     };
-    let id = group.strip_prefix("security-group/").unwrap_or_default();
-    AccountId::new(*owner).is_well_formed()
-        && !id.is_empty()
-        && id
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+    let id = group
+        .strip_prefix("security-group/")
+        .and_then(GroupId::parse);
+    (*of_partition, *of_region) == (partition, region)
+        && AccountId::new(*owner).is_well_formed()
+        && id.is_some()
         && arn.len() <= 512
 }
