@@ -71,7 +71,10 @@ class Proxy:
     def reset(self):
         self.calls = []  # (operation, parsed body)
         self.imported = []  # every finding that was sent
-        self.newest = {}  # finding id -> UpdatedAt
+        self.hub = {}  # finding id -> the finding that stands
+        self.filters_work = True  # False: GetFindings answers with everything there is
+        self.synthetic = None  # group id -> XML of the group: instead of moto's
+        self.frozen = None  # an older answer, and how often it is given
         self.hub_is_on = True
         self.refused = {}  # group id -> (code, message)
         self.owners = {}  # group id -> account, where it is another
@@ -83,6 +86,7 @@ class Proxy:
 
     def answer(self, method, path, headers, body):
         operation, parsed = self.operation(method, path, headers, body)
+        self.authorization = headers.get("authorization") or headers.get("Authorization")
         with self.lock:
             self.calls.append((operation, parsed))
         if self.fault:
@@ -118,6 +122,12 @@ class Proxy:
 
     # EC2
 
+    def freeze(self, times):
+        """The next describes show the account as it is now, whatever happens to it."""
+        form = urllib.parse.urlencode({"Action": "DescribeSecurityGroups", "Version": "2016-11-15"}).encode()
+        headers = {"content-type": "application/x-www-form-urlencoded", "authorization": self.authorization}
+        self.frozen = (self.forward("POST", "/", headers, form).body, times)
+
     def DescribeSecurityGroups(self, method, path, headers, form):
         if form.get("DryRun") == "true":
             return ec2_error(412, "DryRunOperation", "Request would have succeeded, but DryRun flag is set.")
@@ -131,29 +141,48 @@ class Proxy:
                 else:
                     entry["values"].append(value)
         assert all(len(entry["values"]) <= 200 for entry in filters.values()), "more than 200 values of a filter"
-        owners = next((entry["values"] for entry in filters.values() if entry["name"] == "owner-id"), None)
-        passed_on = {k: v for k, v in form.items() if k.split(".")[0] not in ("Filter", "MaxResults", "NextToken")}
-        kept = [entry for entry in filters.values() if entry["name"] != "owner-id"]
-        for number, entry in enumerate(kept, 1):
-            passed_on[f"Filter.{number}.Name"] = entry["name"]
-            passed_on.update({f"Filter.{number}.Value.{n}": value for n, value in enumerate(entry["values"], 1)})
-        reply = self.forward(method, path, headers, urllib.parse.urlencode(passed_on).encode())
-        if reply.status != 200:
-            return reply
-        root = ET.fromstring(reply.body)
-        groups = root.find(f"{{{EC2}}}securityGroupInfo")
-        items = list(groups)
-        for item in items:
-            groups.remove(item)
-            owner = item.find(f"{{{EC2}}}ownerId")
-            owner.text = self.owners.get(item.find(f"{{{EC2}}}groupId").text, owner.text)
-        items = [item for item in items if owners is None or item.find(f"{{{EC2}}}ownerId").text in owners]
+        filters = {entry["name"]: entry["values"] for entry in filters.values()}
+        root, items = self.groups(method, path, headers, form, filters)
+        if root is None:
+            return items
         start = int(form.get("NextToken") or 0)
         end = start + min(int(form.get("MaxResults") or 1000), self.page_size)
-        groups.extend(items[start:end])
+        groups = root.find(f"{{{EC2}}}securityGroupInfo")
+        groups[:] = items[start:end]
         if end < len(items):
             ET.SubElement(root, f"{{{EC2}}}nextToken").text = str(end)
         return Reply(200, ET.tostring(root, xml_declaration=True, encoding="utf-8"), "text/xml")
+
+    def groups(self, method, path, headers, form, filters):
+        """The groups that the filters let through: from moto, from a frozen answer of it, or synthetic ones."""
+        local = {"group-id": "groupId", "vpc-id": "vpcId", "group-name": "groupName", "owner-id": "ownerId"}
+        if self.synthetic is not None:
+            root = ET.fromstring(f'<DescribeSecurityGroupsResponse xmlns="{EC2}"><securityGroupInfo/></DescribeSecurityGroupsResponse>')
+            ids = filters.get("group-id")
+            return root, [ET.fromstring(self.synthetic[id]) for id in (ids or self.synthetic) if id in self.synthetic]
+        frozen, times = self.frozen or (None, 0)
+        if times:
+            self.frozen = (frozen, times - 1)
+            body, passed_on = frozen, {}
+        else:
+            local = {"owner-id": "ownerId"}
+            passed_on = {k: v for k, v in form.items() if k.split(".")[0] not in ("Filter", "MaxResults", "NextToken")}
+            for number, name in enumerate([name for name in filters if name not in local], 1):
+                passed_on[f"Filter.{number}.Name"] = name
+                passed_on.update({f"Filter.{number}.Value.{n}": value for n, value in enumerate(filters[name], 1)})
+            reply = self.forward(method, path, headers, urllib.parse.urlencode(passed_on).encode())
+            if reply.status != 200:
+                return None, reply
+            body = reply.body
+        root = ET.fromstring(body)
+        items = list(root.find(f"{{{EC2}}}securityGroupInfo"))
+        for item in items:
+            owner = item.find(f"{{{EC2}}}ownerId")
+            owner.text = self.owners.get(item.find(f"{{{EC2}}}groupId").text, owner.text)
+        for name, member in local.items():
+            if name in filters:
+                items = [item for item in items if (item.findtext(f"{{{EC2}}}{member}") or "") in filters[name]]
+        return root, items
 
     # Security Hub
 
@@ -175,19 +204,43 @@ class Proxy:
         failed, taken, ignored = [], [], 0
         for finding in findings:
             group = finding["Id"].rsplit("/", 1)[1]
+            standing = self.hub.get(finding["Id"])
             if group in self.refused:
                 code, message = self.refused[group]
                 failed.append({"Id": finding["Id"], "ErrorCode": code, "ErrorMessage": message})
-            elif finding["UpdatedAt"] <= self.newest.get(finding["Id"], ""):
+            elif standing and finding["UpdatedAt"] <= standing["UpdatedAt"]:
                 ignored += 1
             else:
-                self.newest[finding["Id"]] = finding["UpdatedAt"]
+                self.hub[finding["Id"]] = finding
                 taken.append(finding)
-        if not taken:
-            return Reply(200, {"FailedCount": len(failed), "SuccessCount": ignored, "FailedFindings": failed})
-        reply = self.forward(method, path, headers, json.dumps({"Findings": taken}).encode())
-        if reply.status != 200:
-            return reply
-        answer = json.loads(reply.body)
-        failed += answer.get("FailedFindings", [])
+        if taken and self.synthetic is None:
+            reply = self.forward(method, path, headers, json.dumps({"Findings": taken}).encode())
+            if reply.status != 200:
+                return reply
+            failed += json.loads(reply.body).get("FailedFindings", [])
         return Reply(200, {"FailedCount": len(failed), "SuccessCount": len(findings) - len(failed), "FailedFindings": failed})
+
+    def GetFindings(self, method, path, headers, request):
+        if not self.hub_is_on:
+            return self.off()
+        found = list(self.hub.values())
+        if self.filters_work:
+            found = [finding for finding in found if self.is_asked_for(finding, request.get("Filters") or {})]
+        most = request.get("MaxResults", 10)
+        assert most <= 100, "more than 100 findings asked for"
+        start = int(request.get("NextToken") or 0)
+        answer = {"Findings": found[start : start + most]}
+        if start + most < len(found):
+            answer["NextToken"] = str(start + most)
+        return Reply(200, answer)
+
+    @staticmethod
+    def is_asked_for(finding, filters):
+        for name, wanted in filters.items():
+            assert 1 <= len(wanted) <= 20 and all(one["Comparison"] == "EQUALS" for one in wanted)
+            if name == "ProductFields":
+                if not any(finding.get(name, {}).get(one["Key"]) == one["Value"] for one in wanted):
+                    return False
+            elif finding.get(name) not in [one["Value"] for one in wanted]:
+                return False
+        return True
