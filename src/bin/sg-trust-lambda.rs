@@ -5,21 +5,24 @@ use std::process::ExitCode;
 
 use lambda_runtime::{LambdaEvent, service_fn};
 use sg_trust::aws::function::Function;
-use sg_trust::aws::logging;
+use sg_trust::aws::{self, logging};
 
-#[tokio::main(flavor = "current_thread")]
-async fn main() -> ExitCode {
+fn main() -> ExitCode {
     logging::start();
-    let function = match Function::start().await {
-        Ok(function) => function,
-        Err(error) => return refuse(&anyhow::Error::from(error)),
-    };
+    match aws::block_on(serve) {
+        Ok(Ok(())) => ExitCode::SUCCESS,
+        Ok(Err(error)) => refuse(&error),
+        Err(error) => refuse(&error.into()),
+    }
+}
+
+async fn serve() -> anyhow::Result<()> {
+    let function = Function::start().await?;
     function.prewarm().await;
     let handle = |event: LambdaEvent<_>| function.handle(event);
-    match lambda_runtime::run(service_fn(handle)).await {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => refuse(&anyhow::anyhow!(error)),
-    }
+    lambda_runtime::run(service_fn(handle))
+        .await
+        .map_err(|error| anyhow::anyhow!(error))
 }
 
 /// Says why there is no function, where Lambda shows it.

@@ -6,6 +6,7 @@ another account are denied, a hub can be off, findings can be refused.
 
 import http.client
 import json
+import sys
 import threading
 import urllib.parse
 import xml.etree.ElementTree as ET
@@ -14,6 +15,17 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 EC2 = "http://ec2.amazonaws.com/doc/2016-11-15"
 ET.register_namespace("", EC2)
+# moto reads the service and the Region from here, and checks no signature.
+SIGNED = "AWS4-HMAC-SHA256 Credential=x/20261124/us-east-1/ec2/aws4_request, SignedHeaders=host, Signature=x"
+
+
+class Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, request, client_address):
+        """A client that was killed is no news; anything else is a fault of the proxy."""
+        if not isinstance(sys.exc_info()[1], ConnectionError):
+            super().handle_error(request, client_address)
 
 
 class Reply:
@@ -60,8 +72,7 @@ class Proxy:
 
             do_GET = do_POST = do_PATCH = do_DELETE = handle_any
 
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.server.daemon_threads = True
+        self.server = Server(("127.0.0.1", 0), Handler)
         threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
 
     @property
@@ -86,7 +97,6 @@ class Proxy:
 
     def answer(self, method, path, headers, body):
         operation, parsed = self.operation(method, path, headers, body)
-        self.authorization = headers.get("authorization") or headers.get("Authorization")
         with self.lock:
             self.calls.append((operation, parsed))
         if self.fault:
@@ -125,7 +135,7 @@ class Proxy:
     def freeze(self, times):
         """The next describes show the account as it is now, whatever happens to it."""
         form = urllib.parse.urlencode({"Action": "DescribeSecurityGroups", "Version": "2016-11-15"}).encode()
-        headers = {"content-type": "application/x-www-form-urlencoded", "authorization": self.authorization}
+        headers = {"content-type": "application/x-www-form-urlencoded", "authorization": SIGNED}
         self.frozen = (self.forward("POST", "/", headers, form).body, times)
 
     def DescribeSecurityGroups(self, method, path, headers, form):

@@ -9,8 +9,10 @@ import queue
 import subprocess
 import threading
 import time
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
+
+from proxy import Server
 
 ROOT = Path(__file__).resolve().parents[2]
 BINARY = Path(os.environ.get("SG_TRUST_LAMBDA", ROOT / "target/debug/sg-trust-lambda"))
@@ -62,8 +64,7 @@ class RuntimeApi:
                 self.send_header("content-length", "0")
                 self.end_headers()
 
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.server.daemon_threads = True
+        self.server = Server(("127.0.0.1", 0), Handler)
         threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
 
     @property
@@ -116,7 +117,7 @@ class Function:
         }
         began = time.monotonic()
         self.api.events.put((body, headers))
-        kind, body = self.api.answers.get(timeout=seconds + 15)
+        kind, body = self.api.answers.get(timeout=seconds + 5)
         return Answer(kind, body, time.monotonic() - began)
 
     def log(self):

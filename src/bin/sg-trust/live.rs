@@ -25,13 +25,6 @@ pub(crate) struct Place {
     pub(crate) hub: SecurityHub,
 }
 
-/// The one runtime of a live command.
-pub(crate) fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
-    Ok(tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?)
-}
-
 impl Account {
     /// By the environment's credentials, a profile's, or those of IAM Identity Center.
     pub(crate) async fn find(region: Option<&Region>) -> anyhow::Result<Self> {

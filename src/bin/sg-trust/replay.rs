@@ -159,7 +159,7 @@ fn live(
     let of_events = triggers(batch).find_map(|trigger| trigger.region.clone());
     let region = arguments.region.clone().or(of_events);
     let observer = |finding: &Finding| writer.write(std::slice::from_ref(finding));
-    crate::live::runtime()?.block_on(async {
+    sg_trust::aws::block_on(|| async {
         let account = Account::find(region.as_ref()).await?;
         let region = account
             .region()
@@ -183,7 +183,7 @@ fn live(
             .handle(batch, &mut trace)
             .await
         })
-    })
+    })?
 }
 
 fn triggers(batch: &Batch) -> impl Iterator<Item = &Trigger> {
