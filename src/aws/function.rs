@@ -18,6 +18,7 @@ use aws_lambda_events::event::sqs::SqsBatchResponse;
 use jiff::Timestamp;
 use lambda_runtime::tracing::{error, info, warn};
 use lambda_runtime::{Diagnostic, LambdaEvent};
+use serde::Serialize;
 use serde_json::Value;
 use tokio::sync::OnceCell;
 
@@ -47,6 +48,9 @@ const POLICY_FILE_NAME: &str = "policy.toml";
 const PREWARM_MOST: Duration = Duration::from_secs(1);
 /// What is left of the invocation's time when it answers that it has run out.
 const MARGIN: Duration = Duration::from_millis(500);
+
+/// How long an invocation may take where an emulator, which gives no function ARN, gives no deadline that means anything.
+const EMULATED: Duration = Duration::from_secs(300);
 
 /// A start that cannot succeed.
 #[derive(Debug, thiserror::Error)]
@@ -94,6 +98,16 @@ pub struct Function {
     security_hub: aws_sdk_securityhub::Client,
     local_scope: OnceCell<Scope>,
     process: Mutex<Process>,
+}
+
+/// What Lambda is answered.
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+pub enum Answer {
+    /// What was done.
+    Outcome(Outcome),
+    /// The messages of SQS that failed: the others are done.
+    Messages(SqsBatchResponse),
 }
 
 /// What one invocation leaves to the next.
@@ -210,9 +224,15 @@ impl Function {
     ///
     /// # Errors
     /// For whatever might hide a missed evaluation: `Retryable` or `NonRetryable`.
-    pub async fn handle(&self, event: LambdaEvent<Value>) -> Result<Value, Diagnostic> {
+    pub async fn handle(&self, event: LambdaEvent<Value>) -> Result<Answer, Diagnostic> {
         let began = Instant::now();
-        let until = began + time_left(event.context.deadline);
+        let is_emulated = !is_function_arn(&event.context.invoked_function_arn);
+        let until = began
+            + if is_emulated {
+                EMULATED
+            } else {
+                time_left(event.context.deadline)
+            };
         let mut trace = Trace::default();
         let answer =
             tokio::time::timeout_at(until.into(), self.run(&event, until, &mut trace)).await;
@@ -270,7 +290,7 @@ impl Function {
     }
 
     /// The answer to Lambda. Every failure is logged; what Lambda is told depends on what the events came in.
-    fn answer(&self, handled: Handled, summary: &Summary<'_>) -> Result<Value, Diagnostic> {
+    fn answer(&self, handled: Handled, summary: &Summary<'_>) -> Result<Answer, Diagnostic> {
         if handled.swept_since.is_some() {
             self.process().covered_since = handled.swept_since;
         }
@@ -285,19 +305,17 @@ impl Function {
             .iter()
             .map(|failed| failed.sqs_id.clone())
             .collect();
-        let answer = match (handled.shape, ids) {
+        match (handled.shape, ids) {
             (Shape::Sqs, Some(ids)) => {
                 let mut response = SqsBatchResponse::default();
                 ids.into_iter().for_each(|id| response.add_failure(id));
-                serde_json::to_value(response)
+                Ok(Answer::Messages(response))
             }
             // A message of SQS that has no id cannot be named: the whole batch has to come again.
-            _ => serde_json::to_value(handled.result().map_err(Failure::Pipeline)?),
-        };
-        answer.map_err(|error| Diagnostic {
-            error_type: RETRYABLE.to_owned(),
-            error_message: error.to_string(),
-        })
+            _ => Ok(Answer::Outcome(
+                handled.result().map_err(Failure::Pipeline)?,
+            )),
+        }
     }
 
     fn process(&self) -> MutexGuard<'_, Process> {
@@ -319,7 +337,7 @@ impl Function {
     /// Account, Region and partition of the function. An emulator may give no ARN at all: then those of the
     /// credentials, asked for once.
     async fn scope(&self, arn: &str) -> Result<Scope, Failure> {
-        if arn.starts_with("arn:") {
+        if is_function_arn(arn) {
             return scope_of(arn)
                 .ok_or_else(|| Failure::Scope(format!("{arn:?} is not the ARN of a function")));
         }
@@ -342,6 +360,11 @@ impl Function {
         };
         self.local_scope.get_or_try_init(ask).await.cloned()
     }
+}
+
+/// Lambda always gives an ARN; emulators such as cargo-lambda's do not.
+fn is_function_arn(arn: &str) -> bool {
+    arn.starts_with("arn:")
 }
 
 /// Partition, Region and account of `arn:<partition>:lambda:<region>:<account>:function:…`.

@@ -105,13 +105,13 @@ class Function:
         for stream, into in ((self.process.stdout, self.lines), (self.process.stderr, self.errors)):
             threading.Thread(target=lambda stream=stream, into=into: into.extend(stream), daemon=True).start()
 
-    def invoke(self, event, seconds=30.0, arn=None):
+    def invoke(self, event, seconds=30.0, arn=None, deadline_ms=None):
         """Hands out one event (JSON, or raw bytes) and waits for its answer."""
         self.count += 1
         body = event if isinstance(event, bytes) else json.dumps(event).encode()
         headers = {
             "Lambda-Runtime-Aws-Request-Id": f"request-{self.count}",
-            "Lambda-Runtime-Deadline-Ms": str(int((time.time() + seconds) * 1000)),
+            "Lambda-Runtime-Deadline-Ms": str(deadline_ms or int((time.time() + seconds) * 1000)),
             "Lambda-Runtime-Invoked-Function-Arn": arn or self.arn,
             "content-type": "application/json",
         }

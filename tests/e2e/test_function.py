@@ -214,8 +214,8 @@ def test_the_log_has_one_line_an_invocation(account, function):
     assert (failed["request_id"], failed["level"], failed["error_type"]) == ("request-2", "ERROR", "NonRetryable")
 
 
-def test_a_function_without_an_arn_is_where_its_credentials_are(account, function):
+def test_in_an_emulator_the_function_is_where_its_credentials_are(account, function):
     group = account.group()
-    answer = function.invoke({"action": "evaluate", "group_ids": [group]}, arn="function-arn")
+    answer = function.invoke({"action": "evaluate", "group_ids": [group]}, arn="function-arn", deadline_ms=600_000)
     assert answer.body == outcome(evaluated=1, passed=1)
     assert account.states() == {group: ARCHIVED}
