@@ -121,15 +121,21 @@ class Function:
         return Answer(kind, body, time.monotonic() - began)
 
     def log(self):
-        """The summary lines so far."""
-        deadline = time.monotonic() + 5
+        """The summary lines of every invocation so far."""
+        return self.wait_for(lambda line: line.get("message") in ("done", "failed"))
+
+    def metrics(self):
+        """The lines of metrics, one an invocation."""
+        return self.wait_for(lambda line: "_aws" in line)
+
+    def wait_for(self, is_meant):
+        deadline = time.monotonic() + 10
         while time.monotonic() < deadline:
-            lines = [json.loads(line) for line in list(self.lines)]
-            summaries = [line for line in lines if line.get("message") in ("done", "failed")]
-            if len(summaries) >= self.count:
-                return summaries
+            found = [line for line in map(json.loads, list(self.lines)) if is_meant(line)]
+            if len(found) >= self.count:
+                return found
             time.sleep(0.01)
-        raise AssertionError(f"{self.count} events, and these lines: {self.lines}")
+        raise AssertionError(f"{self.count} invocations, and these lines: {self.lines}")
 
     def peak_memory_kb(self):
         for line in Path(f"/proc/{self.process.pid}/status").read_text().splitlines():

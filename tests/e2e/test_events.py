@@ -85,8 +85,7 @@ def test_an_answer_that_lags_behind_is_waited_for(account, function, proxy):
     proxy.freeze(1)
     account.ec2.delete_security_group(GroupId=group)
     assert function.invoke(event("delete-security-group", group)).body["archived"] == 1
-    metrics = [json.loads(line) for line in function.lines if "_aws" in line]
-    assert [line["StaleReads"] for line in metrics] == [2, 1, 1]
+    assert [line["StaleReads"] for line in function.metrics()] == [2, 1, 1]
 
 
 def test_an_answer_that_stays_behind_is_not_published(account, function, proxy):
@@ -186,8 +185,7 @@ def test_metrics_have_their_names_and_can_be_off(account, proxy, functions):
     function = functions()
     function.invoke(event("create-tags", group, group))
     function.invoke(event("other-account"))
-    function.log()
-    first, second = [json.loads(line) for line in function.lines if "_aws" in line]
+    first, second = function.metrics()
     assert first["_aws"]["CloudWatchMetrics"][0]["Namespace"] == "sg-trust"
     assert (first["ColdStart"], first["GroupsEvaluated"], first["FindingsPublished"], first["FunctionName"]) == (1, 1, 1, "sg-trust-lambda")
     assert 0 <= first["EventAge"][0] < 60_000
