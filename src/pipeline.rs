@@ -240,6 +240,9 @@ impl<S: GroupSource, K: FindingSink> Pipeline<'_, S, K> {
                 Err(error) => failures.add(&BTreeSet::from([number]), error.clone()),
             }
         }
+        if batch.messages.is_empty() {
+            work.left.insert("there is no event in it".to_owned());
+        }
         let mut outcome = Outcome::default();
         let mut swept_since = None;
         if !work.sweep.messages.is_empty() {

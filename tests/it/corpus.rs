@@ -467,6 +467,40 @@ fn a_replay_publishes_what_the_function_would() {
 }
 
 #[test]
+fn an_invocation_without_events_says_so() {
+    for nothing in ["[]", r#"{"Records":[]}"#] {
+        let Run { code, err, .. } = run(
+            &[
+                "replay",
+                "-",
+                "--groups",
+                &path_of("account"),
+                "--region",
+                "us-east-1",
+            ],
+            nothing,
+        );
+        // Without an event it is not known which of the snapshot's accounts is meant.
+        assert_eq!(code, 2, "{err}");
+        let Run { code, out, .. } = run(&["targets", "-"], nothing);
+        assert!(code == 0 && out.contains("\"messages\": []"), "{out}");
+    }
+    let own = std::fs::read_to_string(path_of("account"))
+        .unwrap()
+        .replace("210987654321", "123456789012");
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), own).unwrap();
+    let Run { code, err, .. } = run(
+        &["replay", "-", "--groups", file.path().to_str().unwrap()],
+        "[]",
+    );
+    assert!(
+        code == 0 && err.contains("there is no event in it"),
+        "{code} {err}"
+    );
+}
+
+#[test]
 fn a_sweep_covers_every_group_of_the_account_and_no_other() {
     for name in ["schedule", "scheduler", "authorize-ingress-parameters-null"] {
         let said = replayed(name);
