@@ -164,6 +164,8 @@ struct Work<'t> {
     default_groups: BTreeMap<VpcId, Interest<'t>>,
     vpcs: BTreeMap<VpcId, Interest<'t>>,
     sweep: Interest<'t>,
+    /// Groups that were fetched to find out which they are.
+    found: BTreeMap<GroupId, (SecurityGroup, Timestamp)>,
     /// Why events, or targets of events, were left alone.
     left: BTreeSet<String>,
 }
@@ -173,6 +175,17 @@ struct Work<'t> {
 struct Interest<'t> {
     triggers: Vec<&'t Trigger>,
     messages: BTreeSet<usize>,
+}
+
+impl<'t> Work<'t> {
+    /// Notes a group that was found out by another name than its id.
+    fn take(&mut self, group: SecurityGroup, at: Timestamp, interest: &Interest<'t>) {
+        self.groups
+            .entry(group.group_id.clone())
+            .or_default()
+            .join(interest);
+        self.found.insert(group.group_id.clone(), (group, at));
+    }
 }
 
 impl<'t> Interest<'t> {
@@ -373,26 +386,20 @@ impl<S: GroupSource, K: FindingSink> Pipeline<'_, S, K> {
     /// Turns names and VPCs into groups.
     async fn resolve<'t>(&self, work: &mut Work<'t>, failures: &mut Failures, trace: &mut Trace) {
         for (name, interest) in std::mem::take(&mut work.names) {
-            match self
-                .find(Query::Name(&name), Owner::This, trace)
-                .await
-                .map(|observation| observation.groups)
-            {
-                Ok(groups) => match groups.as_slice() {
-                    [group] => work
-                        .groups
-                        .entry(group.group_id.clone())
-                        .or_default()
-                        .join(&interest),
-                    [] => failures.add(&interest.messages, PipelineError::NoSuchName(name)),
-                    _ => failures.add(&interest.messages, PipelineError::Ambiguous(name)),
+            match self.find(Query::Name(&name), Owner::This, trace).await {
+                Ok(Observation { mut groups, at }) => match (groups.pop(), groups.is_empty()) {
+                    (Some(group), true) => work.take(group, at, &interest),
+                    (None, _) => failures.add(&interest.messages, PipelineError::NoSuchName(name)),
+                    (Some(_), false) => {
+                        failures.add(&interest.messages, PipelineError::Ambiguous(name))
+                    }
                 },
                 Err(error) => failures.add(&interest.messages, error),
             }
         }
         for (vpc, interest) in std::mem::take(&mut work.default_groups) {
             match self.default_group(&vpc, &interest, trace).await {
-                Ok(Some(id)) => work.groups.entry(id).or_default().join(&interest),
+                Ok(Some((group, at))) => work.take(group, at, &interest),
                 Ok(None) => {
                     work.left
                         .insert(format!("{vpc} has no default security group any more"));
@@ -420,22 +427,22 @@ impl<S: GroupSource, K: FindingSink> Pipeline<'_, S, K> {
         vpc: &VpcId,
         interest: &Interest<'_>,
         trace: &mut Trace,
-    ) -> Result<Option<GroupId>, PipelineError> {
+    ) -> Result<Option<(SecurityGroup, Timestamp)>, PipelineError> {
         let mut waits = WAITS.into_iter();
         loop {
             let observation = self
                 .find(Query::DefaultGroupOf(vpc), Owner::This, trace)
                 .await?;
-            if let Some(group) = observation.groups.first() {
-                return Ok(Some(group.group_id.clone()));
+            let at = observation.at;
+            if let Some(group) = observation.groups.into_iter().next() {
+                return Ok(Some((group, at)));
             }
             let contradiction = interest.expectation().contradicted_by(None);
             if contradiction.is_none() || !self.source.is_live() {
                 return Ok(None);
             }
             trace.stale_reads += 1;
-            let is_young =
-                contradiction.is_some_and(|contradiction| contradiction.is_young(observation.at));
+            let is_young = contradiction.is_some_and(|contradiction| contradiction.is_young(at));
             if !self.wait(waits.next()).await {
                 let what = format!("the default security group of {vpc}");
                 return if is_young {
@@ -481,7 +488,8 @@ impl<S: GroupSource, K: FindingSink> Pipeline<'_, S, K> {
         if groups.is_empty() {
             return;
         }
-        let fetched = match self.fetch(&groups, trace).await {
+        let found = std::mem::take(&mut work.found);
+        let fetched = match self.fetch(&groups, found, trace).await {
             Ok(fetched) => fetched,
             Err(error) => return failures.add(&messages_of(&groups), error),
         };
@@ -539,19 +547,27 @@ impl<S: GroupSource, K: FindingSink> Pipeline<'_, S, K> {
     async fn fetch(
         &self,
         groups: &BTreeMap<GroupId, Interest<'_>>,
+        found: BTreeMap<GroupId, (SecurityGroup, Timestamp)>,
         trace: &mut Trace,
     ) -> Result<Fetched, PipelineError> {
         let expectations: BTreeMap<_, _> = groups
             .iter()
             .map(|(id, interest)| (id, interest.expectation()))
             .collect();
-        let wanted: Vec<_> = groups.keys().cloned().collect();
-        let observation = self.find(Query::Ids(&wanted), Owner::This, trace).await?;
         let mut fetched = Fetched {
-            absent_at: observation.at,
+            found,
             ..Fetched::default()
         };
-        fetched.take(observation);
+        let wanted: Vec<_> = groups
+            .keys()
+            .filter(|id| !fetched.found.contains_key(*id))
+            .cloned()
+            .collect();
+        if !wanted.is_empty() {
+            let observation = self.find(Query::Ids(&wanted), Owner::This, trace).await?;
+            fetched.absent_at = observation.at;
+            fetched.take(observation);
+        }
         // Absent without a deletion: only a second look tells a group that is gone from one of another owner.
         let absent: Vec<_> = expectations
             .iter()

@@ -131,6 +131,7 @@ def test_a_new_vpc_brings_its_default_group(account, function, proxy):
     group = account.ec2.describe_security_groups(Filters=[{"Name": "vpc-id", "Values": [vpc]}])["SecurityGroups"][0]["GroupId"]
     account.allow(group, group)
     assert function.invoke(event("create-vpc", vpc=vpc)).body["failed"] == 1
+    assert proxy.count() == {"DescribeSecurityGroups": 1, "BatchImportFindings": 1}
     assert account.states() == {group: ACTIVE}
     assert account.findings()[group]["Description"].startswith(f"{group} (default) accepts all traffic from itself.")
 

@@ -117,13 +117,14 @@ def test_a_finding_refused_for_now_is_sent_once_more_alone(account, function, pr
     assert sent == [3, 1]
 
 
-def test_names_with_wildcards_are_names(account, function):
+def test_names_with_wildcards_are_names(account, function, proxy):
     default_vpc = account.ec2.describe_vpcs(Filters=[{"Name": "is-default", "Values": ["true"]}])["Vpcs"][0]["VpcId"]
     plain = account.group("web*", default_vpc)
     account.group("website", default_vpc)
     answer = function.invoke(event("authorize-ingress-by-name", **{'"web"': json.dumps("web*")}))
     assert not answer.is_error, answer
     assert account.states() == {plain: ARCHIVED}
+    assert proxy.count() == {"DescribeVpcs": 1, "DescribeSecurityGroups": 1, "BatchImportFindings": 1}
 
 
 def test_a_name_that_finds_no_group_is_tried_again(account, function):
