@@ -164,7 +164,10 @@ impl Finding {
         self.violations().iter().any(|violation| {
             added.iter().any(|rule| {
                 violation.source.group_id.as_ref() == Some(&rule.source)
-                    && violation.openings.contains(&rule.opening)
+                    && violation
+                        .openings
+                        .iter()
+                        .any(|opening| opening.opens_as(&rule.opening))
             })
         })
     }

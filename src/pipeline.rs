@@ -258,12 +258,12 @@ impl<S: GroupSource, K: FindingSink> Pipeline<'_, S, K> {
         }
         let mut outcome = Outcome::default();
         let mut swept_since = None;
+        self.resolve(&mut work, &mut failures, trace).await;
         if !work.sweep.messages.is_empty() {
             swept_since = self
                 .sweep_for(&mut work, &mut outcome, &mut failures, trace)
                 .await;
         }
-        self.resolve(&mut work, &mut failures, trace).await;
         self.evaluate_groups(&mut work, &mut outcome, &mut failures, trace)
             .await;
         let has_done = outcome.evaluated + outcome.archived > 0 || swept_since.is_some();
@@ -357,27 +357,20 @@ impl<S: GroupSource, K: FindingSink> Pipeline<'_, S, K> {
         failures: &mut Failures,
         trace: &mut Trace,
     ) -> Option<Timestamp> {
-        let mut asked = work.sweep.clone();
-        let groups = std::mem::take(&mut work.groups);
-        for interest in std::mem::take(&mut work.names)
-            .values()
-            .chain(std::mem::take(&mut work.vpcs).values())
-        {
-            asked.join(interest);
-        }
-        match self.sweep(&groups, trace).await {
+        match self.sweep(&work.groups, trace).await {
             Ok(swept) => {
                 for id in &swept.stale {
-                    if let Some(interest) = groups.get(id) {
+                    if let Some(interest) = work.groups.get(id) {
                         failures.add(&interest.messages, PipelineError::Stale(id.to_string()));
                     }
                 }
+                work.groups.clear();
                 *outcome = swept.outcome;
                 Some(swept.since)
             }
+            // The groups that events name are evaluated all the same.
             Err(error) => {
-                groups.values().for_each(|interest| asked.join(interest));
-                failures.add(&asked.messages, error);
+                failures.add(&work.sweep.messages, error);
                 None
             }
         }
@@ -489,17 +482,17 @@ impl<S: GroupSource, K: FindingSink> Pipeline<'_, S, K> {
             return;
         }
         let found = std::mem::take(&mut work.found);
-        let fetched = match self.fetch(&groups, found, trace).await {
+        let mut fetched = match self.fetch(&groups, found, trace).await {
             Ok(fetched) => fetched,
             Err(error) => return failures.add(&messages_of(&groups), error),
         };
-        for (id, owner) in fetched.foreign {
+        for (id, owner) in std::mem::take(&mut fetched.foreign) {
             work.left.insert(format!(
                 "{id} belongs to {owner}: its own function evaluates it"
             ));
             groups.remove(&id);
         }
-        for id in fetched.stale {
+        for id in std::mem::take(&mut fetched.stale) {
             if let Some(interest) = groups.remove(&id) {
                 failures.add(&interest.messages, PipelineError::Stale(id.to_string()));
             }
@@ -512,7 +505,7 @@ impl<S: GroupSource, K: FindingSink> Pipeline<'_, S, K> {
                     let verdict = self.policy.evaluate(group);
                     Finding::evaluated(&self.context, *at, group.clone(), verdict)
                 }
-                None => Finding::gone(&self.context, fetched.absent_at, id.clone()),
+                None => Finding::gone(&self.context, fetched.looked_at(id), id.clone()),
             };
             done.count(&finding);
             note(&finding, trace);
@@ -565,8 +558,7 @@ impl<S: GroupSource, K: FindingSink> Pipeline<'_, S, K> {
             .collect();
         if !wanted.is_empty() {
             let observation = self.find(Query::Ids(&wanted), Owner::This, trace).await?;
-            fetched.absent_at = observation.at;
-            fetched.take(observation);
+            fetched.take(&wanted, observation);
         }
         // Absent without a deletion: only a second look tells a group that is gone from one of another owner.
         let absent: Vec<_> = expectations
@@ -578,15 +570,17 @@ impl<S: GroupSource, K: FindingSink> Pipeline<'_, S, K> {
             .collect();
         if !absent.is_empty() {
             let second = self.find(Query::Ids(&absent), Owner::Any, trace).await?;
-            fetched.absent_at = second.at;
             let (own, foreign): (Vec<_>, Vec<_>) = second
                 .groups
                 .into_iter()
                 .partition(|group| self.owns(group));
-            fetched.take(Observation {
-                groups: own,
-                at: second.at,
-            });
+            fetched.take(
+                &absent,
+                Observation {
+                    groups: own,
+                    at: second.at,
+                },
+            );
             fetched.foreign = foreign
                 .into_iter()
                 .map(|group| (group.group_id, owner_of(group.owner_id)))
@@ -603,7 +597,7 @@ impl<S: GroupSource, K: FindingSink> Pipeline<'_, S, K> {
                         expectation.contradicted_by(group.map(|(group, _)| group))?;
                     Some((
                         (*id).clone(),
-                        contradiction.is_young(group.map_or(fetched.absent_at, |(_, at)| *at)),
+                        contradiction.is_young(group.map_or(fetched.looked_at(id), |(_, at)| *at)),
                     ))
                 })
                 .collect();
@@ -621,9 +615,8 @@ impl<S: GroupSource, K: FindingSink> Pipeline<'_, S, K> {
             }
             let again: Vec<_> = contradicted.into_iter().map(|(id, _)| id).collect();
             let observation = self.find(Query::Ids(&again), Owner::This, trace).await?;
-            fetched.absent_at = observation.at;
             again.iter().for_each(|id| drop(fetched.found.remove(id)));
-            fetched.take(observation);
+            fetched.take(&again, observation);
         }
     }
 
@@ -692,13 +685,20 @@ struct Fetched {
     foreign: BTreeMap<GroupId, String>,
     /// Those that EC2 does not show yet as an event proves them.
     stale: Vec<GroupId>,
-    /// When those that were not found were last looked for.
-    absent_at: Timestamp,
+    /// When each was last looked for.
+    looked_at: BTreeMap<GroupId, Timestamp>,
 }
 
 impl Fetched {
-    fn take(&mut self, observation: Observation) {
+    fn looked_at(&self, id: &GroupId) -> Timestamp {
+        self.looked_at.get(id).copied().unwrap_or_default()
+    }
+
+    /// Takes what was found of the groups that were looked for.
+    fn take(&mut self, wanted: &[GroupId], observation: Observation) {
         let at = observation.at;
+        self.looked_at
+            .extend(wanted.iter().map(|id| (id.clone(), at)));
         self.found.extend(
             observation
                 .groups

@@ -231,6 +231,12 @@ impl Opening {
         }
     }
 
+    /// Is it the same to EC2, which takes no notice of the ports of a rule for all protocols?
+    #[must_use]
+    pub fn opens_as(&self, other: &Self) -> bool {
+        self == other || self.protocol.is_all() && other.protocol.is_all()
+    }
+
     /// Of a permission.
     #[must_use]
     pub fn of(permission: &IpPermission) -> Self {

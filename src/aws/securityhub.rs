@@ -156,7 +156,15 @@ impl SecurityHub {
         if again.is_empty() {
             refused.extend(later);
         } else {
-            refused.extend(self.import(&again).await.unwrap_or(later));
+            // One that names none of the findings that were sent cannot be sent again.
+            let is_sent = |refusal: &Refusal| {
+                again
+                    .iter()
+                    .any(|finding| finding.id.as_deref() == Some(refusal.id.as_str()))
+            };
+            refused.extend(later.iter().filter(|refusal| !is_sent(refusal)).cloned());
+            let sent = later.into_iter().filter(is_sent).collect();
+            refused.extend(self.import(&again).await.unwrap_or(sent));
         }
         Ok(refused)
     }

@@ -107,7 +107,7 @@ impl Expectation {
 }
 
 fn is_rule(permission: &IpPermission, rule: &GroupRule) -> bool {
-    Opening::of(permission) == rule.opening
+    Opening::of(permission).opens_as(&rule.opening)
         && permission
             .user_id_group_pairs
             .iter()

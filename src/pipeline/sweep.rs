@@ -29,6 +29,8 @@ const IMPORT: usize = 100;
 const SECOND_LOOK: usize = 200;
 /// What must be left of the time for another step.
 const STEP: Duration = Duration::from_secs(2);
+/// What is left of the time for the error that says how far it got.
+const LAST_WORDS: Duration = Duration::from_millis(200);
 /// How many refused findings the error names.
 const NAMED_REFUSALS: usize = 20;
 
@@ -87,7 +89,22 @@ impl<S: GroupSource, K: FindingSink> Pipeline<'_, S, K> {
     ) -> Result<Swept, PipelineError> {
         let began = Instant::now();
         let since = Timestamp::now();
-        let swept = self.run_sweep(interests, since, trace).await;
+        // Should the run be cut off, it is a sweep that did not succeed.
+        trace.sweep = Some(Duration::ZERO);
+        let end = self
+            .until
+            .map(|until| until.checked_sub(LAST_WORDS).unwrap_or(until));
+        let swept = match end {
+            Some(end) => {
+                tokio::time::timeout_at(end.into(), self.run_sweep(interests, since, trace)).await
+            }
+            None => Ok(self.run_sweep(interests, since, trace).await),
+        };
+        let swept = swept.unwrap_or(Err(PipelineError::OutOfTime {
+            what: "waiting for an answer",
+            evaluated: trace.evaluated,
+            published: trace.published,
+        }));
         trace.sweep = Some(began.elapsed());
         trace.sweep_succeeded = swept.is_ok();
         swept
@@ -248,14 +265,20 @@ impl<S: GroupSource, K: FindingSink> Pipeline<'_, S, K> {
             }
             self.compare(Observation { groups: own, at }, sweep, trace)?;
             for id in ids {
-                if let Some(standing) = sweep.standing.remove(id) {
-                    self.add(
-                        Finding::gone(&self.context, at, id.clone()),
-                        Some(&standing),
-                        sweep,
-                        trace,
-                    )?;
+                let Some(standing) = sweep.standing.remove(id) else {
+                    continue;
+                };
+                let mut finding = Finding::gone(&self.context, at, id.clone());
+                if let Some(interest) = sweep.interests.get(id) {
+                    sweep.seen.push(id.clone());
+                    let contradiction = interest.expectation().contradicted_by(None);
+                    if contradiction.is_some_and(|contradiction| contradiction.is_young(at)) {
+                        sweep.stale.push(id.clone());
+                        continue;
+                    }
+                    finding = finding.led_to_by(&interest.in_time());
                 }
+                self.add(finding, Some(&standing), sweep, trace)?;
             }
             self.flush(sweep, IMPORT, trace).await?;
         }
@@ -306,7 +329,9 @@ impl<S: GroupSource, K: FindingSink> Pipeline<'_, S, K> {
             Err(SinkError::Refused(refusals)) => sweep.refuse(refusals),
             shown => shown?,
         }
-        if !self.differs(&finding, standing) {
+        // What an event names is published in any case: the hub's reads may lag behind what was imported last.
+        let is_named = sweep.interests.contains_key(&finding.group_id);
+        if !is_named && !self.differs(&finding, standing) {
             return Ok(());
         }
         let mut keeps_events = false;

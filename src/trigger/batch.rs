@@ -43,7 +43,10 @@ pub struct Message {
 pub fn read(event: &Value) -> Batch {
     let mut messages = Vec::new();
     collect(event, None, DEPTH, &mut messages);
-    let records = event.get("Records").and_then(Value::as_array);
+    let records = event
+        .get("Records")
+        .and_then(Value::as_array)
+        .filter(|_| event.get("detail-type").is_none());
     let shape = match records {
         Some(records) if records.iter().any(is_sqs) => Shape::Sqs,
         None if event.is_object() && !is_failure_record(event) => Shape::Single,
@@ -69,7 +72,9 @@ fn collect(event: &Value, sqs_id: Option<&str>, depth: usize, messages: &mut Vec
             .iter()
             .for_each(|event| collect(event, sqs_id, depth, messages)),
         Value::Object(members) => {
-            if let Some(Value::Array(records)) = members.get("Records") {
+            if let (Some(Value::Array(records)), false) =
+                (members.get("Records"), members.contains_key("detail-type"))
+            {
                 records
                     .iter()
                     .for_each(|record| collect_record(record, sqs_id, depth, messages));
@@ -92,7 +97,9 @@ fn collect_record(record: &Value, sqs_id: Option<&str>, depth: usize, messages: 
         .get("messageId")
         .and_then(Value::as_str)
         .filter(|_| is_sqs(record));
-    let sqs_id = id.or(sqs_id);
+    // Of records within records the outermost can be named.
+    let sqs_id = sqs_id.or(id);
+    let before = messages.len();
     let text = if is_sqs(record) {
         record.get("body").ok_or("an SQS record without a body")
     } else {
@@ -106,6 +113,12 @@ fn collect_record(record: &Value, sqs_id: Option<&str>, depth: usize, messages: 
             sqs_id: sqs_id.map(str::to_owned),
             trigger: Err(TriggerError::Record(what)),
         }),
+    }
+    if messages.len() == before {
+        messages.push(Message {
+            sqs_id: sqs_id.map(str::to_owned),
+            trigger: Err(TriggerError::Record("a message without an event in it")),
+        });
     }
 }
 

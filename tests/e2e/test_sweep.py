@@ -252,3 +252,34 @@ def test_retire_archives_what_stands(account, function, proxy, tmp_path):
     assert (done.returncode, done.stdout) == (0, "3 findings archived\n"), done.stderr
     assert account.states() == {group: GONE for group in groups}
     assert proxy.hub["other"] == other
+
+
+def test_a_failing_sweep_does_not_cost_the_other_messages_of_its_batch(account, function, proxy):
+    from test_events import failed, sqs
+
+    vpc = account.vpc()
+    named, refused = account.group("named", vpc), account.group("refused", vpc)
+    for group in (named, refused):
+        account.allow(group, group)
+    proxy.refused[refused] = ("InvalidInput", "no reason")
+    assert failed(function.invoke(sqs(event("schedule"), event("create-tags", named, named)))) == ["message-0"]
+    assert account.states() == {named: ACTIVE}
+
+
+def test_a_group_that_a_young_event_proves_is_not_archived(account, function, proxy):
+    group = account.group("db")
+    account.allow(group, group)
+    function.invoke(SWEEP)
+    real = proxy.groups
+
+    def hide(*arguments):
+        root, items = real(*arguments)
+        return root, [item for item in items if group not in [child.text for child in item]]
+
+    proxy.groups = hide
+    try:
+        answer = function.invoke([event("create-tags", group, group), SWEEP])
+    finally:
+        del proxy.groups
+    assert answer.is_error and answer.body["errorType"] == "Retryable" and group in answer.body["errorMessage"]
+    assert account.states() == {group: ACTIVE}
