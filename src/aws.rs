@@ -5,6 +5,7 @@
 //! invocation does.
 
 use std::error::Error as StdError;
+use std::fmt;
 use std::future::Future;
 use std::io;
 use std::path::Path;
@@ -183,6 +184,15 @@ enum Failure {
     NoAnswer(String),
     /// The call was never made: no credentials, no Region.
     NotMade(String),
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Answer { code, message, .. } => write!(formatter, "{message} ({code})"),
+            Self::NoAnswer(why) | Self::NotMade(why) => formatter.write_str(why),
+        }
+    }
 }
 
 impl Failure {

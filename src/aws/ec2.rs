@@ -379,8 +379,7 @@ pub async fn prewarm(client: &Client, most: Duration) -> Result<(), String> {
         Ok(Ok(_)) => Ok(()),
         Ok(Err(error)) => match Failure::of(error) {
             Failure::Answer { code, .. } if code == "DryRunOperation" => Ok(()),
-            Failure::Answer { code, message, .. } => Err(format!("{message} ({code})")),
-            Failure::NoAnswer(why) | Failure::NotMade(why) => Err(why),
+            failure => Err(failure.to_string()),
         },
     }
 }

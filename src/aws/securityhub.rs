@@ -376,10 +376,7 @@ pub async fn prewarm(client: &Client, most: Duration) -> Result<(), String> {
     match tokio::time::timeout(most, client.describe_hub().send()).await {
         Err(_) => Err("no answer in time".to_owned()),
         Ok(Ok(_)) => Ok(()),
-        Ok(Err(error)) => match Failure::of(error) {
-            Failure::Answer { code, message, .. } => Err(format!("{message} ({code})")),
-            Failure::NoAnswer(why) | Failure::NotMade(why) => Err(why),
-        },
+        Ok(Err(error)) => Err(Failure::of(error).to_string()),
     }
 }
 
