@@ -178,6 +178,24 @@ impl IpPermission {
     }
 }
 
+impl SecurityGroup {
+    /// The ids of the groups that it lets in, as often as its permissions name them.
+    pub fn sources(&self) -> impl Iterator<Item = &str> {
+        self.ip_permissions
+            .iter()
+            .flat_map(|permission| &permission.user_id_group_pairs)
+            .filter_map(|pair| pair.group_id.as_deref())
+    }
+
+    /// Has it this name? Without regard to case, as EC2 compares names.
+    #[must_use]
+    pub fn is_named(&self, name: &str) -> bool {
+        self.group_name
+            .as_deref()
+            .is_some_and(|own| own.to_lowercase() == name.to_lowercase())
+    }
+}
+
 /// How the value of one member is read: null is its default.
 trait Member<'de>: Default {
     fn read<A: MapAccess<'de>>(map: &mut A) -> Result<Self, A::Error>;

@@ -14,7 +14,7 @@ use serde::Serialize;
 use crate::finding::{Context, Finding, Subject};
 use crate::model::{GroupId, SecurityGroup, VpcId};
 use crate::policy::{Policy, Status};
-use crate::sink::{FindingSink, SinkError, Which};
+use crate::sink::{self, FindingSink, SinkError, Which};
 use crate::source::{GroupSource, Observation, Owner, Query, SourceError};
 use crate::telemetry::Trace;
 use crate::trigger::{Action, Batch, Shape, Target, Trigger, TriggerError};
@@ -206,6 +206,13 @@ impl<'t> Interest<'t> {
         triggers
     }
 
+    /// Notes how old the events were when their findings were published.
+    fn answered(&self, trace: &mut Trace, now: Timestamp) {
+        for trigger in &self.triggers {
+            trace.answered(trigger.record.moment(), now);
+        }
+    }
+
     fn expectation(&self) -> Expectation {
         Expectation::of(&self.in_time())
     }
@@ -359,6 +366,12 @@ impl<S: GroupSource, K: FindingSink> Pipeline<'_, S, K> {
     ) -> Option<Timestamp> {
         match self.sweep(&work.groups, trace).await {
             Ok(swept) => {
+                let now = Timestamp::now();
+                for (id, interest) in &work.groups {
+                    if !swept.stale.contains(id) {
+                        interest.answered(trace, now);
+                    }
+                }
                 for id in &swept.stale {
                     if let Some(interest) = work.groups.get(id) {
                         failures.add(&interest.messages, PipelineError::Stale(id.to_string()));
@@ -377,94 +390,121 @@ impl<S: GroupSource, K: FindingSink> Pipeline<'_, S, K> {
     }
 
     /// Turns names and VPCs into groups.
-    async fn resolve<'t>(&self, work: &mut Work<'t>, failures: &mut Failures, trace: &mut Trace) {
-        for (name, interest) in std::mem::take(&mut work.names) {
-            match self.find(Query::Name(&name), Owner::This, trace).await {
-                Ok(Observation { mut groups, at }) => match (groups.pop(), groups.is_empty()) {
-                    (Some(group), true) => work.take(group, at, &interest),
-                    (None, _) => failures.add(&interest.messages, PipelineError::NoSuchName(name)),
-                    (Some(_), false) => {
-                        failures.add(&interest.messages, PipelineError::Ambiguous(name))
-                    }
-                },
-                Err(error) => failures.add(&interest.messages, error),
+    async fn resolve(&self, work: &mut Work<'_>, failures: &mut Failures, trace: &mut Trace) {
+        self.resolve_names(work, failures, trace).await;
+        self.resolve_default_groups(work, failures, trace).await;
+        self.resolve_vpcs(work, failures, trace).await;
+    }
+
+    async fn resolve_names(&self, work: &mut Work<'_>, failures: &mut Failures, trace: &mut Trace) {
+        let wanted = std::mem::take(&mut work.names);
+        if wanted.is_empty() {
+            return;
+        }
+        let names: Vec<_> = wanted.keys().cloned().collect();
+        let answer = self.find(Query::Names(&names), Owner::This, trace).await;
+        let Observation { groups, at } = match answer {
+            Ok(observation) => observation,
+            Err(error) => return failures.add(&messages_of(&wanted), error),
+        };
+        for (name, interest) in wanted {
+            let mut named = groups.iter().filter(|group| group.is_named(&name));
+            match (named.next(), named.next()) {
+                (Some(group), None) => work.take(group.clone(), at, &interest),
+                (None, _) => failures.add(&interest.messages, PipelineError::NoSuchName(name)),
+                (Some(_), Some(_)) => {
+                    failures.add(&interest.messages, PipelineError::Ambiguous(name))
+                }
             }
         }
-        for (vpc, interest) in std::mem::take(&mut work.default_groups) {
-            match self.default_group(&vpc, &interest, trace).await {
-                Ok(Some((group, at))) => work.take(group, at, &interest),
-                Ok(None) => {
+    }
+
+    /// The default groups of VPCs that events prove to exist: looked for again while EC2 does not show them.
+    async fn resolve_default_groups(
+        &self,
+        work: &mut Work<'_>,
+        failures: &mut Failures,
+        trace: &mut Trace,
+    ) {
+        let mut wanted = std::mem::take(&mut work.default_groups);
+        let mut waits = WAITS.into_iter();
+        while !wanted.is_empty() {
+            let vpcs: Vec<_> = wanted.keys().cloned().collect();
+            let query = Query::DefaultGroupsOf(&vpcs);
+            let Observation { groups, at } = match self.find(query, Owner::This, trace).await {
+                Ok(observation) => observation,
+                Err(error) => return failures.add(&messages_of(&wanted), error),
+            };
+            for group in groups {
+                let interest = group.vpc_id.as_ref().and_then(|vpc| wanted.remove(vpc));
+                if let Some(interest) = interest {
+                    work.take(group, at, &interest);
+                }
+            }
+            let contradiction = |interest: &Interest<'_>| {
+                interest
+                    .expectation()
+                    .contradicted_by(None)
+                    .filter(|_| self.source.is_live())
+            };
+            let contradicted = wanted.values().filter_map(contradiction).count();
+            trace.stale_reads += u64::try_from(contradicted).unwrap_or_default();
+            if contradicted > 0 && self.wait(waits.next()).await {
+                continue;
+            }
+            for (vpc, interest) in std::mem::take(&mut wanted) {
+                if contradiction(&interest).is_some_and(|contradiction| contradiction.is_young(at))
+                {
+                    let what = format!("the default security group of {vpc}");
+                    failures.add(&interest.messages, PipelineError::Stale(what));
+                } else {
                     work.left
                         .insert(format!("{vpc} has no default security group any more"));
                 }
-                Err(error) => failures.add(&interest.messages, error),
             }
         }
-        for (vpc, interest) in std::mem::take(&mut work.vpcs) {
-            match self.recorded_in(&vpc, trace).await {
-                Ok(ids) if ids.is_empty() => {
+    }
+
+    /// The groups whose active findings say that they were in the VPCs.
+    async fn resolve_vpcs(&self, work: &mut Work<'_>, failures: &mut Failures, trace: &mut Trace) {
+        let wanted = std::mem::take(&mut work.vpcs);
+        let all: Vec<_> = wanted.keys().cloned().collect();
+        'calls: for vpcs in all.chunks(sink::VALUES) {
+            let mut found = BTreeMap::<_, Vec<GroupId>>::new();
+            let mut after = None;
+            loop {
+                let reading = self.sink.standing(Which::InVpcs(vpcs), after);
+                let page = match timed(reading, &mut trace.publishing).await {
+                    Ok(page) => page,
+                    Err(error) => {
+                        let of_call = wanted.iter().filter(|(vpc, _)| vpcs.contains(vpc));
+                        let messages = of_call.flat_map(|(_, interest)| &interest.messages);
+                        failures.add(&messages.copied().collect(), error);
+                        continue 'calls;
+                    }
+                };
+                for finding in page.findings {
+                    let in_vpc = finding
+                        .vpc_id
+                        .and_then(|id| vpcs.iter().find(|vpc| **vpc == id));
+                    if let Some(vpc) = in_vpc {
+                        found.entry(vpc).or_default().push(finding.group_id);
+                    }
+                }
+                after = page.next;
+                if after.is_none() {
+                    break;
+                }
+            }
+            for (vpc, interest) in wanted.iter().filter(|(vpc, _)| vpcs.contains(vpc)) {
+                let ids = found.remove(vpc).unwrap_or_default();
+                if ids.is_empty() {
                     work.left
                         .insert(format!("no active finding is of a security group in {vpc}"));
                 }
-                Ok(ids) => ids
-                    .into_iter()
-                    .for_each(|id| work.groups.entry(id).or_default().join(&interest)),
-                Err(error) => failures.add(&interest.messages, error),
-            }
-        }
-    }
-
-    /// The default group of a VPC that an event proves to exist: looked for again while EC2 does not show it.
-    async fn default_group(
-        &self,
-        vpc: &VpcId,
-        interest: &Interest<'_>,
-        trace: &mut Trace,
-    ) -> Result<Option<(SecurityGroup, Timestamp)>, PipelineError> {
-        let mut waits = WAITS.into_iter();
-        loop {
-            let observation = self
-                .find(Query::DefaultGroupOf(vpc), Owner::This, trace)
-                .await?;
-            let at = observation.at;
-            if let Some(group) = observation.groups.into_iter().next() {
-                return Ok(Some((group, at)));
-            }
-            let contradiction = interest.expectation().contradicted_by(None);
-            if contradiction.is_none() || !self.source.is_live() {
-                return Ok(None);
-            }
-            trace.stale_reads += 1;
-            let is_young = contradiction.is_some_and(|contradiction| contradiction.is_young(at));
-            if !self.wait(waits.next()).await {
-                let what = format!("the default security group of {vpc}");
-                return if is_young {
-                    Err(PipelineError::Stale(what))
-                } else {
-                    Ok(None)
-                };
-            }
-        }
-    }
-
-    /// The groups whose active findings say that they were in a VPC.
-    async fn recorded_in(
-        &self,
-        vpc: &VpcId,
-        trace: &mut Trace,
-    ) -> Result<Vec<GroupId>, PipelineError> {
-        let mut ids = Vec::new();
-        let mut after = None;
-        loop {
-            let page = timed(
-                self.sink.standing(Which::InVpc(vpc), after),
-                &mut trace.publishing,
-            )
-            .await?;
-            ids.extend(page.findings.into_iter().map(|finding| finding.group_id));
-            after = page.next;
-            if after.is_none() {
-                return Ok(ids);
+                for id in ids {
+                    work.groups.entry(id).or_default().join(interest);
+                }
             }
         }
     }
@@ -530,8 +570,8 @@ impl<S: GroupSource, K: FindingSink> Pipeline<'_, S, K> {
             Err(error) => return failures.add(&messages_of(&groups), error),
         }
         let now = Timestamp::now();
-        for trigger in groups.values().flat_map(|interest| &interest.triggers) {
-            trace.answered(trigger.record.moment(), now);
+        for interest in groups.values() {
+            interest.answered(trace, now);
         }
         outcome.add(&done);
     }
@@ -708,9 +748,9 @@ impl Fetched {
     }
 }
 
-/// Every message that names one of the groups.
-fn messages_of(groups: &BTreeMap<GroupId, Interest<'_>>) -> BTreeSet<usize> {
-    groups
+/// Every message that names one of these.
+fn messages_of<T>(interests: &BTreeMap<T, Interest<'_>>) -> BTreeSet<usize> {
+    interests
         .values()
         .flat_map(|interest| interest.messages.iter().copied())
         .collect()

@@ -32,20 +32,26 @@ pub trait FindingSink {
 pub enum Which<'a> {
     /// The active ones.
     Active,
-    /// The active ones of groups that were in this VPC.
-    InVpc(&'a VpcId),
-    /// Those of these groups, at most [`IDS`].
+    /// Those of groups whose violations are all exempt.
+    Exempt,
+    /// The archived ones that were last updated after this moment.
+    ArchivedAfter(Timestamp),
+    /// The active ones of groups that were in one of these VPCs, at most [`VALUES`].
+    InVpcs(&'a [VpcId]),
+    /// Those of these groups, at most [`VALUES`].
     Of(&'a [GroupId]),
 }
 
-/// Most groups that [`Which::Of`] takes: values of one filter of GetFindings.
-pub const IDS: usize = 20;
+/// Most values of one filter of GetFindings.
+pub const VALUES: usize = 20;
 
 /// One of the product's own findings, as much of it as a sweep needs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Standing {
     /// The group.
     pub group_id: GroupId,
+    /// The VPC that the group was in.
+    pub vpc_id: Option<VpcId>,
     /// What it said of the group.
     pub verdict: Option<Status>,
     /// `sg-trust/digest`, which tells whether anything changed.

@@ -19,12 +19,12 @@ use documents::{Documents, InputError};
 pub enum Query<'a> {
     /// Those with these ids. What is not there is absent from the answer, and no error.
     Ids(&'a [GroupId]),
-    /// Those of this name in the default VPC, without regard to case, as EC2 compares names.
-    Name(&'a str),
-    /// The default group of a VPC.
-    DefaultGroupOf(&'a VpcId),
-    /// All groups of a VPC.
-    InVpc(&'a VpcId),
+    /// Those that let in one of the groups with these ids.
+    Referencing(&'a [GroupId]),
+    /// Those of these names in the default VPC, without regard to case, as EC2 compares names.
+    Names(&'a [String]),
+    /// The default groups of VPCs.
+    DefaultGroupsOf(&'a [VpcId]),
 }
 
 /// Whose groups.
@@ -158,19 +158,16 @@ impl Snapshot {
 
 impl GroupSource for Snapshot {
     async fn find(&self, query: Query<'_>, owner: Owner) -> Result<Observation, SourceError> {
-        let is_named = |group: &SecurityGroup, name: &str| {
-            group
-                .group_name
-                .as_deref()
-                .is_some_and(|own| own.to_lowercase() == name.to_lowercase())
-        };
         Ok(self.observe(owner, |group| match query {
             Query::Ids(ids) => ids.contains(&group.group_id),
-            Query::Name(name) => is_named(group, name),
-            Query::DefaultGroupOf(vpc) => {
-                group.vpc_id.as_ref() == Some(vpc) && group.group_name.as_deref() == Some("default")
+            Query::Referencing(ids) => group
+                .sources()
+                .any(|source| ids.iter().any(|id| id.as_str() == source)),
+            Query::Names(names) => names.iter().any(|name| group.is_named(name)),
+            Query::DefaultGroupsOf(vpcs) => {
+                group.group_name.as_deref() == Some("default")
+                    && group.vpc_id.as_ref().is_some_and(|vpc| vpcs.contains(vpc))
             }
-            Query::InVpc(vpc) => group.vpc_id.as_ref() == Some(vpc),
         }))
     }
 

@@ -97,7 +97,7 @@ pub enum Proof {
     Nothing,
     /// The group existed.
     Existed {
-        /// Ingress rules for groups that were added to it.
+        /// Rules for groups that were added to it: ingress rules, and those of which that is not known.
         added: Vec<GroupRule>,
         /// Ingress rules for groups that were taken from it.
         removed: Vec<GroupRule>,
@@ -117,9 +117,13 @@ impl Proof {
     }
 }
 
-/// An ingress rule that names a security group, as an event tells it.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+/// A rule that names a security group, as an event tells it.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GroupRule {
+    /// Its own id, `sgr-…`, where the event tells it.
+    pub rule_id: Option<String>,
+    /// Is it an ingress rule? Unknown of a modified one: the call does not say.
+    pub is_ingress: Option<bool>,
     /// The id of the source.
     pub source: String,
     /// Protocol and ports.

@@ -150,6 +150,25 @@ impl Ec2 {
         }
     }
 
+    /// What has one of the values, however many there are. The moment is that of the first answer.
+    async fn describe_each<'v>(
+        &self,
+        name: &str,
+        values: impl Iterator<Item = &'v str>,
+        others: &[Filter],
+        into: &mut Vec<SecurityGroup>,
+    ) -> Result<Timestamp, SourceError> {
+        let values: Vec<_> = values.collect();
+        let mut at = None;
+        for values in values.chunks(FILTER_VALUES) {
+            let mut filters = vec![filter(name, values.iter().copied())];
+            filters.extend_from_slice(others);
+            let of_call = self.describe_all(filters, into).await?;
+            at = at.or(Some(of_call));
+        }
+        Ok(at.unwrap_or_else(Timestamp::now))
+    }
+
     fn owner(&self, owner: Owner) -> Option<Filter> {
         (owner == Owner::This).then(|| filter("owner-id", [self.account.as_str()]))
     }
@@ -291,50 +310,40 @@ impl Intercept for DateOfAnswer {
 impl GroupSource for Ec2 {
     async fn find(&self, query: Query<'_>, owner: Owner) -> Result<Observation, SourceError> {
         let mut groups = Vec::new();
-        let owner = self.owner(owner);
-        let with_owner = |mut filters: Vec<Filter>| {
-            filters.extend(owner.clone());
-            filters
-        };
+        let mut others: Vec<_> = self.owner(owner).into_iter().collect();
         let at = match query {
             Query::Ids(ids) => {
-                let mut at = None;
-                for ids in ids.chunks(FILTER_VALUES) {
-                    let filters =
-                        with_owner(vec![filter("group-id", ids.iter().map(GroupId::as_str))]);
-                    let of_call = self.describe_all(filters, &mut groups).await?;
-                    at = at.or(Some(of_call));
-                }
-                at.unwrap_or_else(Timestamp::now)
+                let ids = ids.iter().map(GroupId::as_str);
+                self.describe_each("group-id", ids, &others, &mut groups)
+                    .await?
             }
-            Query::Name(name) => match self.default_vpc().await? {
+            Query::Referencing(ids) => {
+                let ids = ids.iter().map(GroupId::as_str);
+                self.describe_each("ip-permission.group-id", ids, &others, &mut groups)
+                    .await?
+            }
+            Query::Names(names) => match self.default_vpc().await? {
                 Some(vpc) => {
-                    let named = filter("group-name", [escaped(name).as_str()]);
+                    others.push(filter("vpc-id", [vpc.as_str()]));
+                    let escaped: Vec<_> = names.iter().map(|name| escaped(name)).collect();
                     let at = self
-                        .describe_all(
-                            with_owner(vec![filter("vpc-id", [vpc.as_str()]), named]),
+                        .describe_each(
+                            "group-name",
+                            escaped.iter().map(String::as_str),
+                            &others,
                             &mut groups,
                         )
                         .await?;
-                    let is_named = |own: &str| own.to_lowercase() == name.to_lowercase();
-                    groups.retain(|group| group.group_name.as_deref().is_some_and(is_named));
+                    groups.retain(|group| names.iter().any(|name| group.is_named(name)));
                     at
                 }
                 None => Timestamp::now(),
             },
-            Query::DefaultGroupOf(vpc) => {
-                let filters = vec![
-                    filter("vpc-id", [vpc.as_str()]),
-                    filter("group-name", ["default"]),
-                ];
-                self.describe_all(with_owner(filters), &mut groups).await?
-            }
-            Query::InVpc(vpc) => {
-                self.describe_all(
-                    with_owner(vec![filter("vpc-id", [vpc.as_str()])]),
-                    &mut groups,
-                )
-                .await?
+            Query::DefaultGroupsOf(vpcs) => {
+                others.push(filter("group-name", ["default"]));
+                let vpcs = vpcs.iter().map(VpcId::as_str);
+                self.describe_each("vpc-id", vpcs, &others, &mut groups)
+                    .await?
             }
         };
         Ok(Observation { groups, at })
@@ -580,7 +589,7 @@ mod tests {
             (200, answer(&item(id), next))
         });
         let observation = ec2
-            .find(Query::InVpc(&VpcId::new("vpc-1")), Owner::Any)
+            .find(Query::DefaultGroupsOf(&[VpcId::new("vpc-1")]), Owner::Any)
             .await
             .unwrap();
         let found: Vec<_> = observation
@@ -638,16 +647,16 @@ mod tests {
             let named = item("sg-0b").replace("app &amp; co", "A*b?\\c");
             (200, answer(&format!("{}{named}", item("sg-0a")), None))
         });
-        let observation = ec2.find(Query::Name("a*B?\\c"), Owner::This).await.unwrap();
+        let observation = ec2
+            .find(Query::Names(&["a*B?\\c".to_owned()]), Owner::This)
+            .await
+            .unwrap();
         assert_eq!(observation.groups.len(), 1);
         let sent = bodies(&requests).remove(1);
-        assert!(
-            sent.contains(&("Filter.1.Value.1".to_owned(), "vpc-9".to_owned())),
-            "{sent:?}"
-        );
+        assert!(sent.iter().any(|(_, value)| value == "vpc-9"), "{sent:?}");
         assert!(
             sent.contains(&(
-                "Filter.2.Value.1".to_owned(),
+                "Filter.1.Value.1".to_owned(),
                 "a%5C%2AB%5C%3F%5C%5Cc".to_owned()
             )),
             "{sent:?}"

@@ -11,14 +11,15 @@ use aws_sdk_securityhub::types::{
     AwsEc2SecurityGroupDetails, AwsEc2SecurityGroupIpPermission, AwsEc2SecurityGroupIpRange,
     AwsEc2SecurityGroupIpv6Range, AwsEc2SecurityGroupPrefixListId,
     AwsEc2SecurityGroupUserIdGroupPair, AwsSecurityFinding, AwsSecurityFindingFilters, Compliance,
-    ComplianceStatus, FindingProviderFields, FindingProviderSeverity, MapFilter,
+    ComplianceStatus, DateFilter, FindingProviderFields, FindingProviderSeverity, MapFilter,
     MapFilterComparison, Partition, Recommendation, RecordState, Remediation, Resource,
     ResourceDetails, SeverityLabel, StringFilter, StringFilterComparison,
 };
+use jiff::Timestamp;
 
 use super::{Failure, Patience, is_later};
 use crate::finding::{Finding, Scope};
-use crate::model::GroupId;
+use crate::model::{GroupId, VpcId};
 use crate::policy::{self, Status};
 use crate::render::asff::{self, Asff};
 use crate::sink::{FindingSink, Refusal, SinkError, Standing, StandingPage, Which};
@@ -28,6 +29,9 @@ const CALL_FINDINGS: usize = 100;
 const CALL_BYTES: usize = 5_000_000;
 /// Findings of one answer of GetFindings: the most.
 const READ_FINDINGS: i32 = 100;
+
+/// The end of a filter for what is to come.
+const END_OF_TIME: &str = "9999-12-31T23:59:59.999Z";
 
 /// Codes of findings that are refused for good.
 const PERMANENT: [&str; 2] = ["InvalidInput", "InvalidAccess"];
@@ -231,10 +235,20 @@ impl SecurityHub {
             GroupId::parse(id.strip_prefix(&format!("{region}/{account}/{}/", policy::ID))?)?;
         let fields = finding.product_fields.unwrap_or_default();
         let is_active = finding.record_state == Some(RecordState::Active);
+        let vpc_id = fields.get(asff::VPC).map(VpcId::new);
+        let updated_at: Option<Timestamp> =
+            finding.updated_at.and_then(|updated| updated.parse().ok());
         let is_asked_for = match which {
             Which::Active => is_active,
-            Which::InVpc(vpc) => {
-                is_active && fields.get(asff::VPC).map(String::as_str) == Some(vpc.as_str())
+            Which::Exempt => {
+                let status = finding.compliance.and_then(|compliance| compliance.status);
+                !is_active && status == Some(ComplianceStatus::Warning)
+            }
+            Which::ArchivedAfter(moment) => {
+                !is_active && updated_at.is_some_and(|updated| updated > moment)
+            }
+            Which::InVpcs(vpcs) => {
+                is_active && vpc_id.as_ref().is_some_and(|vpc| vpcs.contains(vpc))
             }
             Which::Of(ids) => ids.contains(&group_id),
         };
@@ -243,12 +257,13 @@ impl SecurityHub {
             .and_then(|verdict| Status::parse(verdict));
         (is_own && is_asked_for).then(|| Standing {
             group_id,
+            vpc_id,
             // A verdict that does not go with the compliance status was not published by this product.
             verdict,
             digest: fields
                 .get(asff::DIGEST)
                 .and_then(|digest| u64::from_str_radix(digest, 16).ok()),
-            updated_at: finding.updated_at.and_then(|updated| updated.parse().ok()),
+            updated_at,
             event: asff::evidence_in(&fields).map(Box::new),
         })
     }
@@ -259,15 +274,29 @@ impl SecurityHub {
             .generator_id(equals(policy::ID))
             .aws_account_id(equals(self.scope.account.as_str()));
         let active = equals(RecordState::Active.as_str());
+        let archived = equals(RecordState::Archived.as_str());
         match which {
             Which::Active => own.record_state(active),
-            Which::InVpc(vpc) => own.record_state(active).product_fields(
-                MapFilter::builder()
-                    .key(asff::VPC)
-                    .value(vpc.as_str())
-                    .comparison(MapFilterComparison::Equals)
+            Which::Exempt => own
+                .record_state(archived)
+                .compliance_status(equals(ComplianceStatus::Warning.as_str())),
+            Which::ArchivedAfter(moment) => own.record_state(archived).updated_at(
+                DateFilter::builder()
+                    .start(format!("{moment:.3}"))
+                    .end(END_OF_TIME)
                     .build(),
             ),
+            Which::InVpcs(vpcs) => {
+                let in_vpc = |vpc: &VpcId| {
+                    MapFilter::builder()
+                        .key(asff::VPC)
+                        .value(vpc.as_str())
+                        .comparison(MapFilterComparison::Equals)
+                        .build()
+                };
+                own.record_state(active)
+                    .set_product_fields(Some(vpcs.iter().map(in_vpc).collect()))
+            }
             Which::Of(ids) => {
                 own.set_id(Some(ids.iter().map(|id| equals(&self.id_of(id))).collect()))
             }
@@ -533,7 +562,6 @@ fn given<T>(list: Vec<T>) -> Option<Vec<T>> {
 mod tests {
     use std::sync::Arc;
 
-    use jiff::Timestamp;
     use serde_json::{Value, json};
 
     use super::*;

@@ -3,7 +3,6 @@
 //! EC2's reads are eventually consistent: shortly after a change an answer may still be the old one. A verdict on it
 //! would be stale, so what an event proves must be seen, or the event be old enough that something else happened since.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
@@ -26,7 +25,7 @@ const YOUNG: SignedDuration = SignedDuration::from_secs(60);
 #[derive(Debug, Default)]
 pub(super) struct Expectation {
     exists: Option<Claim>,
-    rules: BTreeMap<GroupRule, Claim>,
+    rules: Vec<(GroupRule, Claim)>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -67,16 +66,23 @@ impl Expectation {
                 }
                 Proof::Existed { added, removed } => {
                     expectation.exists = Some(claim(true));
-                    expectation
-                        .rules
-                        .extend(added.iter().map(|rule| (rule.clone(), claim(true))));
-                    expectation
-                        .rules
-                        .extend(removed.iter().map(|rule| (rule.clone(), claim(false))));
+                    for rule in added {
+                        expectation.claim(rule, claim(true));
+                    }
+                    for rule in removed {
+                        expectation.claim(rule, claim(false));
+                    }
                 }
             }
         }
         expectation
+    }
+
+    /// What was claimed of a rule before does not count any more.
+    fn claim(&mut self, rule: &GroupRule, claim: Claim) {
+        self.rules
+            .retain(|(earlier, _)| !is_same_rule(earlier, rule));
+        self.rules.push((rule.clone(), claim));
     }
 
     /// Was the group deleted, by the last event that tells?
@@ -89,12 +95,7 @@ impl Expectation {
         let existence = self.exists.filter(|claim| claim.holds != group.is_some());
         let rules = self.rules.iter().filter_map(|(rule, claim)| {
             let group = group?;
-            (claim.holds
-                != group
-                    .ip_permissions
-                    .iter()
-                    .any(|permission| is_rule(permission, rule)))
-            .then_some(*claim)
+            (claim.holds != shows(group, rule)).then_some(*claim)
         });
         // An event without a time tells nothing of its age; `None` comes before any time.
         existence
@@ -104,6 +105,24 @@ impl Expectation {
             .max()
             .map(|since| Contradiction { since })
     }
+}
+
+/// The same rule, modified in between or not, or two of the same effect.
+fn is_same_rule(one: &GroupRule, other: &GroupRule) -> bool {
+    let has_same_id = one.rule_id.is_some() && one.rule_id == other.rule_id;
+    let has_same_effect = (one.is_ingress, &one.source, &one.opening)
+        == (other.is_ingress, &other.source, &other.opening);
+    has_same_id || has_same_effect
+}
+
+/// Is there such a rule among the group's permissions?
+fn shows(group: &SecurityGroup, rule: &GroupRule) -> bool {
+    let among = |permissions: &[IpPermission]| {
+        permissions
+            .iter()
+            .any(|permission| is_rule(permission, rule))
+    };
+    among(&group.ip_permissions) || rule.is_ingress.is_none() && among(&group.ip_permissions_egress)
 }
 
 fn is_rule(permission: &IpPermission, rule: &GroupRule) -> bool {
@@ -175,6 +194,31 @@ mod tests {
         let deleted = event("delete-security-group", "2026-11-24T09:00:02Z");
         assert!(is_met(&[&authorized, &deleted], None));
         assert!(Expectation::of(&[&authorized, &deleted]).is_deleted());
+    }
+
+    #[test]
+    fn of_two_modifications_of_one_rule_the_last_decides() {
+        let first = event("modify-rules", "2026-11-24T09:00:00Z");
+        let mut second = event("modify-rules", "2026-11-24T09:00:01Z");
+        if let Proof::Existed { added, .. } = &mut second.proof {
+            added[0].opening.protocol = crate::model::Protocol::new("udp");
+        }
+        let udp = group(
+            r#"{"IpProtocol":"udp","UserIdGroupPairs":[{"GroupId":"sg-0fedcba9876543210"}]}"#,
+        );
+        assert!(is_met(&[&first, &second], Some(&udp)));
+        assert!(!is_met(&[&second, &first], Some(&udp)));
+    }
+
+    #[test]
+    fn a_modified_rule_may_be_an_egress_rule() {
+        let modified = event("modify-rules", "2026-11-24T09:00:00Z");
+        let mut letting_out =
+            group(r#"{"IpProtocol":"-1","UserIdGroupPairs":[{"GroupId":"sg-0fedcba9876543210"}]}"#);
+        letting_out.ip_permissions_egress = std::mem::take(&mut letting_out.ip_permissions);
+        assert!(is_met(&[&modified], Some(&letting_out)));
+        let authorized = event("authorize-ingress", "2026-11-24T09:00:00Z");
+        assert!(!is_met(&[&authorized], Some(&letting_out)));
     }
 
     #[test]

@@ -16,7 +16,7 @@ use crate::finding::{Finding, Passed, Subject};
 use crate::model::GroupId;
 use crate::policy::Status;
 use crate::render::asff;
-use crate::sink::{FindingSink, IDS, Refusal, SinkError, Standing, Which};
+use crate::sink::{self, FindingSink, Refusal, SinkError, Standing, Which};
 use crate::source::{GroupSource, Observation, Owner, Query};
 use crate::telemetry::Trace;
 
@@ -49,6 +49,10 @@ pub struct Swept {
 struct Sweep<'s, 't> {
     interests: &'s BTreeMap<GroupId, Interest<'t>>,
     standing: HashMap<GroupId, Standing>,
+    /// Findings that stand with a time that is still to come, and that time: the archived ones are known once a
+    /// finding is to be published over none that was read.
+    from_future: BTreeMap<GroupId, Timestamp>,
+    knows_archived: bool,
     /// Findings to be published.
     pending: Vec<Pending>,
     outcome: Outcome,
@@ -63,6 +67,8 @@ struct Pending {
     finding: Finding,
     /// Does the finding that stands tell events which the new one must keep?
     keeps_events: bool,
+    /// Is there perhaps one that was not read?
+    is_over_none: bool,
 }
 
 impl Sweep<'_, '_> {
@@ -119,6 +125,8 @@ impl<S: GroupSource, K: FindingSink> Pipeline<'_, S, K> {
         let mut sweep = Sweep {
             interests,
             standing: HashMap::new(),
+            from_future: BTreeMap::new(),
+            knows_archived: false,
             pending: Vec::new(),
             outcome: Outcome::default(),
             stale: Vec::new(),
@@ -153,37 +161,33 @@ impl<S: GroupSource, K: FindingSink> Pipeline<'_, S, K> {
         })
     }
 
-    /// Archives every own active finding: how many.
+    /// Archives every own active finding: how many. That some are refused does not keep the others from it.
     ///
     /// # Errors
     /// When a call fails, or findings are refused.
     pub async fn retire(&self) -> Result<usize, PipelineError> {
-        let mut standing = Vec::new();
-        let mut after = None;
-        loop {
-            let page = self.sink.standing(Which::Active, after).await?;
-            standing.extend(
-                page.findings
-                    .into_iter()
-                    .map(|finding| (finding.group_id, finding.updated_at)),
-            );
-            after = page.next;
-            if after.is_none() {
-                break;
-            }
-        }
+        let standing = self.read(Which::Active, &mut Trace::default()).await?;
+        let mut refused = Vec::new();
         for some in standing.chunks(IMPORT) {
-            let retired = |(id, updated): &(GroupId, Option<Timestamp>)| {
+            let retired = |standing: &Standing| {
                 let now = Timestamp::now();
-                let at = updated.map_or(now, |updated| {
-                    now.max(updated + SignedDuration::from_millis(1))
-                });
-                Finding::retired(&self.context, at, id.clone())
+                let at = standing
+                    .updated_at
+                    .map_or(now, |updated| now.max(after(updated)));
+                Finding::retired(&self.context, at, standing.group_id.clone())
             };
             let findings: Vec<_> = some.iter().map(retired).collect();
-            self.sink.publish(&findings).await?;
+            match self.sink.publish(&findings).await {
+                Ok(()) => {}
+                Err(SinkError::Refused(refusals)) => refused.extend(refusals),
+                Err(error) => return Err(SinkError::with(refused, error).into()),
+            }
         }
-        Ok(standing.len())
+        if refused.is_empty() {
+            Ok(standing.len())
+        } else {
+            Err(SinkError::Refused(refused).into())
+        }
     }
 
     /// Step 1. The events behind a finding are kept only for those that are certainly published anew.
@@ -202,9 +206,11 @@ impl<S: GroupSource, K: FindingSink> Pipeline<'_, S, K> {
             .await?;
             let now = Timestamp::now();
             for mut finding in page.findings {
-                if finding.updated_at.is_some_and(|updated| updated > now) {
-                    trace.from_future += 1;
+                if let Some(updated) = finding.updated_at.filter(|updated| *updated > now) {
+                    sweep.from_future.insert(finding.group_id.clone(), updated);
+                    trace.from_future = count(&sweep.from_future);
                 }
+                finding.vpc_id = None;
                 if !is_old(&finding, now) {
                     finding.event = None;
                 }
@@ -341,7 +347,7 @@ impl<S: GroupSource, K: FindingSink> Pipeline<'_, S, K> {
                 .filter(|updated| *updated >= finding.observed_at)
             {
                 // The hub ignores what is not newer than what it has.
-                finding.observed_at = updated + SignedDuration::from_millis(1);
+                finding.observed_at = after(updated);
             }
             if finding.event.is_none() && status_of(&finding) == standing.verdict {
                 finding.event = standing.event.as_deref().cloned();
@@ -351,6 +357,7 @@ impl<S: GroupSource, K: FindingSink> Pipeline<'_, S, K> {
         sweep.pending.push(Pending {
             finding,
             keeps_events,
+            is_over_none: standing.is_none(),
         });
         Ok(())
     }
@@ -383,9 +390,9 @@ impl<S: GroupSource, K: FindingSink> Pipeline<'_, S, K> {
         while sweep.pending.len() >= at_least.max(1) {
             self.check_time("publishing", sweep, trace)?;
             let count = sweep.pending.len().min(IMPORT);
-            let findings = self
-                .recall_events(sweep.pending.drain(..count).collect(), trace)
-                .await?;
+            let pending = sweep.pending.drain(..count).collect();
+            let pending = self.outdo_archived(pending, sweep, trace).await?;
+            let findings = self.recall_events(pending, trace).await?;
             match self.publish(&findings, trace).await {
                 Ok(()) => {}
                 Err(SinkError::Refused(refusals)) => sweep.refuse(refusals),
@@ -393,6 +400,51 @@ impl<S: GroupSource, K: FindingSink> Pipeline<'_, S, K> {
             }
         }
         Ok(())
+    }
+
+    /// An archived finding with a time that is still to come would hide the new one until then: the hub ignores what is
+    /// not newer. They are read once a sweep, and only when it has to publish a finding over none that was read.
+    async fn outdo_archived(
+        &self,
+        mut pending: Vec<Pending>,
+        sweep: &mut Sweep<'_, '_>,
+        trace: &mut Trace,
+    ) -> Result<Vec<Pending>, PipelineError> {
+        if !sweep.knows_archived && pending.iter().any(|one| one.is_over_none) {
+            let which = Which::ArchivedAfter(Timestamp::now());
+            for standing in self.read(which, trace).await? {
+                if let Some(updated) = standing.updated_at {
+                    sweep.from_future.insert(standing.group_id, updated);
+                }
+            }
+            trace.from_future = count(&sweep.from_future);
+            sweep.knows_archived = true;
+        }
+        for one in pending.iter_mut().filter(|one| one.is_over_none) {
+            if let Some(updated) = sweep.from_future.get(&one.finding.group_id) {
+                one.finding.observed_at = after(*updated).max(one.finding.observed_at);
+            }
+        }
+        Ok(pending)
+    }
+
+    /// All of the product's own findings of a kind of which there are few.
+    async fn read(
+        &self,
+        which: Which<'_>,
+        trace: &mut Trace,
+    ) -> Result<Vec<Standing>, PipelineError> {
+        let mut findings = Vec::new();
+        let mut next = None;
+        loop {
+            let reading = self.sink.standing(which, next);
+            let page = timed(reading, &mut trace.publishing).await?;
+            findings.extend(page.findings);
+            next = page.next;
+            if next.is_none() {
+                return Ok(findings);
+            }
+        }
     }
 
     /// A finding whose verdict stays keeps the events that led to it. They are read once more now: to keep those of every
@@ -408,13 +460,8 @@ impl<S: GroupSource, K: FindingSink> Pipeline<'_, S, K> {
             .map(|one| one.finding.group_id.clone())
             .collect();
         let mut findings: Vec<_> = pending.into_iter().map(|one| one.finding).collect();
-        for ids in ids.chunks(IDS) {
-            let page = timed(
-                self.sink.standing(Which::Of(ids), None),
-                &mut trace.publishing,
-            )
-            .await?;
-            for standing in page.findings {
+        for ids in ids.chunks(sink::VALUES) {
+            for standing in self.read(Which::Of(ids), trace).await? {
                 let finding = findings
                     .iter_mut()
                     .find(|finding| finding.group_id == standing.group_id);
@@ -441,6 +488,17 @@ impl<S: GroupSource, K: FindingSink> Pipeline<'_, S, K> {
             published: trace.published,
         })
     }
+}
+
+/// The first moment that the hub takes over this one.
+fn after(updated: Timestamp) -> Timestamp {
+    updated
+        .checked_add(SignedDuration::from_millis(1))
+        .unwrap_or(updated)
+}
+
+fn count<K, V>(of: &BTreeMap<K, V>) -> u64 {
+    u64::try_from(of.len()).unwrap_or(u64::MAX)
 }
 
 fn status_of(finding: &Finding) -> Option<Status> {

@@ -294,6 +294,8 @@ impl Call<'_> {
                     .filter_map(|group| {
                         let source = member(Some(group), "groupId").and_then(text)?;
                         Some(GroupRule {
+                            rule_id: None,
+                            is_ingress: Some(true),
                             source,
                             opening: opening(permission),
                         })
@@ -302,15 +304,22 @@ impl Call<'_> {
         rules.collect()
     }
 
-    /// The group rules that a modify call left in place of others.
+    /// The group rules that a modify call left in place of others. It names each by its id, and does not say whether it
+    /// lets in or out.
     fn modified_rules(&self) -> Vec<GroupRule> {
         let updates = member(self.parameters.request, "SecurityGroupRule")
             .and_then(list)
             .unwrap_or_default();
-        let rules = updates
-            .into_iter()
-            .filter_map(|update| member(update.as_object(), "SecurityGroupRule")?.as_object());
-        rules.filter_map(answered_rule).collect()
+        let rule = |update: &Value| {
+            let update = update.as_object();
+            let rule = answered_rule(member(update, "SecurityGroupRule")?.as_object()?)?;
+            Some(GroupRule {
+                rule_id: member(update, "SecurityGroupRuleId").and_then(text),
+                is_ingress: None,
+                ..rule
+            })
+        };
+        updates.into_iter().filter_map(rule).collect()
     }
 }
 
@@ -324,6 +333,8 @@ fn answered_rule(rule: &Map<String, Value>) -> Option<GroupRule> {
         .or_else(|| member(Some(rule), "referencedGroupId"))
         .and_then(text)?;
     Some(GroupRule {
+        rule_id: member(Some(rule), "securityGroupRuleId").and_then(text),
+        is_ingress: Some(true),
         source,
         opening: opening(rule),
     })

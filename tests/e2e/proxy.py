@@ -247,8 +247,16 @@ class Proxy:
     @staticmethod
     def is_asked_for(finding, filters):
         for name, wanted in filters.items():
-            assert 1 <= len(wanted) <= 20 and all(one["Comparison"] == "EQUALS" for one in wanted)
-            if name == "ProductFields":
+            assert 1 <= len(wanted) <= 20
+            if name == "UpdatedAt":
+                if not any(one["Start"] <= finding[name] <= one["End"] for one in wanted):
+                    return False
+                continue
+            assert all(one["Comparison"] == "EQUALS" for one in wanted)
+            if name == "ComplianceStatus":
+                if finding["Compliance"]["Status"] not in [one["Value"] for one in wanted]:
+                    return False
+            elif name == "ProductFields":
                 if not any(finding.get(name, {}).get(one["Key"]) == one["Value"] for one in wanted):
                     return False
             elif finding.get(name) not in [one["Value"] for one in wanted]:

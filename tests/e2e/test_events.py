@@ -39,6 +39,34 @@ def test_a_message_fails_alone(account, function, proxy):
     assert {line["level"] for line in function.log()} == {"ERROR"}
 
 
+def test_a_batch_within_a_message_fails_as_that_message(account, function):
+    vpc = account.vpc()
+    group, other = account.group("db", vpc), account.group("other", vpc)
+    inner = sqs(event("create-tags", group, group), "not json")
+    answer = function.invoke(sqs(event("create-tags", other, other), inner))
+    assert failed(answer) == ["message-1"]
+    assert account.states() == {group: ARCHIVED, other: ARCHIVED}
+
+
+def test_a_message_without_an_event_is_not_taken_for_done(account, function):
+    assert failed(function.invoke(sqs([]))) == ["message-0"]
+    answer = function.invoke({"Records": []})
+    assert not answer.is_error, answer
+    answer = function.invoke([])
+    assert not answer.is_error and "no event" in answer.body["ignored"]
+
+
+def test_names_and_new_vpcs_of_a_batch_are_looked_up_together(account, function, proxy):
+    default = account.ec2.describe_vpcs(Filters=[{"Name": "is-default", "Values": ["true"]}])["Vpcs"][0]["VpcId"]
+    groups = [account.group(f"app-{n}", default) for n in range(3)]
+    vpcs = [account.vpc() for _ in range(3)]
+    made = [event("authorize-ingress-by-name", **{'"groupName": "web"': f'"groupName": "app-{n}"'}) for n in range(3)]
+    proxy.calls.clear()
+    answer = function.invoke(sqs(*[event("create-vpc", vpc=vpc) for vpc in vpcs], *made))
+    assert proxy.count() == {"DescribeVpcs": 1, "DescribeSecurityGroups": 2, "BatchImportFindings": 1}, (answer, proxy.count())
+    assert len(account.states()) == 6 and set(groups) < set(account.states())
+
+
 def test_every_message_of_a_failed_fetch_fails(account, function, proxy):
     from proxy import ec2_error
 

@@ -53,6 +53,7 @@ pub(crate) fn run(arguments: &Arguments, terminal: &mut Terminal) -> anyhow::Res
                 .await?,
         )
     })??;
-    terminal.print(&format!("{archived} findings archived\n"))?;
+    let findings = if archived == 1 { "finding" } else { "findings" };
+    terminal.print(&format!("{archived} {findings} archived\n"))?;
     Ok(Outcome::Nothing)
 }
