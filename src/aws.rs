@@ -31,6 +31,7 @@ mod canned;
 pub mod ec2;
 pub mod function;
 pub mod logging;
+pub mod probe;
 pub mod securityhub;
 
 /// Attempts of one operation, the first included.

@@ -137,9 +137,8 @@ impl Finding {
         }
     }
 
-    /// The same, with the events that led to it, in the order of their times.
-    #[must_use]
-    pub fn led_to_by(mut self, triggers: &[&Trigger]) -> Self {
+    /// Notes the events that led to it, given in the order of their times.
+    pub fn led_to_by(&mut self, triggers: &[&Trigger]) {
         let recorded = || {
             triggers
                 .iter()
@@ -154,7 +153,6 @@ impl Finding {
                 opened,
             });
         }
-        self
     }
 
     fn was_opened_by(&self, proof: &Proof) -> bool {

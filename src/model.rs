@@ -74,6 +74,8 @@ pub struct GroupPair {
     pub vpc_peering_connection_id: Option<String>,
     /// `PeeringStatus`: `active`, or what became of the peering connection.
     pub peering_status: Option<String>,
+    /// `Description` of the rule, of its author's choice.
+    pub description: Option<String>,
 }
 
 /// An IPv4 range.
@@ -342,6 +344,7 @@ ec2_object!(GroupPair, "a group pair", {
     "VpcId" => vpc_id,
     "VpcPeeringConnectionId" => vpc_peering_connection_id,
     "PeeringStatus" => peering_status,
+    "Description" => description,
 });
 
 ec2_object!(IpRange, "an IPv4 range", { "CidrIp" => cidr_ip });

@@ -13,7 +13,7 @@ use serde::Serialize;
 
 use crate::finding::{Context, Finding, Subject};
 use crate::model::{GroupId, SecurityGroup, VpcId};
-use crate::policy::{Policy, Status};
+use crate::policy::{Peers, Policy, Status, Verdict, day_of};
 use crate::sink::{self, FindingSink, SinkError, Which};
 use crate::source::{GroupSource, Observation, Owner, Query, SourceError};
 use crate::telemetry::Trace;
@@ -163,6 +163,7 @@ struct Work<'t> {
     names: BTreeMap<String, Interest<'t>>,
     default_groups: BTreeMap<VpcId, Interest<'t>>,
     vpcs: BTreeMap<VpcId, Interest<'t>>,
+    referenced: BTreeMap<GroupId, Interest<'t>>,
     sweep: Interest<'t>,
     /// Groups that were fetched to find out which they are.
     found: BTreeMap<GroupId, (SecurityGroup, Timestamp)>,
@@ -327,6 +328,8 @@ impl<S: GroupSource, K: FindingSink> Pipeline<'_, S, K> {
                             work.default_groups.entry(vpc.clone()).or_default()
                         }
                         Target::GroupsOfVpc(vpc) => work.vpcs.entry(vpc.clone()).or_default(),
+                        Target::Referencing(_) if self.policy.sensitivity.is_none() => continue,
+                        Target::Referencing(id) => work.referenced.entry(id.clone()).or_default(),
                     };
                     interest.add(number, trigger);
                 }
@@ -394,6 +397,36 @@ impl<S: GroupSource, K: FindingSink> Pipeline<'_, S, K> {
         self.resolve_names(work, failures, trace).await;
         self.resolve_default_groups(work, failures, trace).await;
         self.resolve_vpcs(work, failures, trace).await;
+        self.resolve_referencing(work, failures, trace).await;
+    }
+
+    /// The groups that let in those whose tags changed.
+    async fn resolve_referencing(
+        &self,
+        work: &mut Work<'_>,
+        failures: &mut Failures,
+        trace: &mut Trace,
+    ) {
+        let referenced = std::mem::take(&mut work.referenced);
+        if referenced.is_empty() {
+            return;
+        }
+        let ids: Vec<_> = referenced.keys().cloned().collect();
+        let query = Query::Referencing(&ids);
+        let Observation { groups, at } = match self.find(query, Owner::This, trace).await {
+            Ok(observation) => observation,
+            Err(error) => return failures.add(&messages_of(&referenced), error),
+        };
+        for group in groups {
+            let sources: BTreeSet<_> = group.sources().map(GroupId::new).collect();
+            let mut interest = Interest::default();
+            for source in &sources {
+                if let Some(of_source) = referenced.get(source) {
+                    interest.join(of_source);
+                }
+            }
+            work.take(group, at, &interest);
+        }
     }
 
     async fn resolve_names(&self, work: &mut Work<'_>, failures: &mut Failures, trace: &mut Trace) {
@@ -537,20 +570,33 @@ impl<S: GroupSource, K: FindingSink> Pipeline<'_, S, K> {
                 failures.add(&interest.messages, PipelineError::Stale(id.to_string()));
             }
         }
+        let mut observed = Vec::with_capacity(groups.len());
         let mut findings = Vec::with_capacity(groups.len());
-        let mut done = Outcome::default();
-        for (id, interest) in &groups {
-            let finding = match fetched.found.get(id) {
-                Some((group, at)) => {
-                    let verdict = self.policy.evaluate(group);
-                    Finding::evaluated(&self.context, *at, group.clone(), verdict)
+        for id in groups.keys() {
+            match fetched.found.remove(id) {
+                Some(group) => observed.push(group),
+                None => {
+                    let at = fetched.looked_at(id);
+                    findings.push(Finding::gone(&self.context, at, id.clone()));
                 }
-                None => Finding::gone(&self.context, fetched.looked_at(id), id.clone()),
-            };
-            done.count(&finding);
-            note(&finding, trace);
-            findings.push(finding.led_to_by(&interest.in_time()));
+            }
         }
+        match self.judge(observed, trace).await {
+            Ok(evaluated) => findings.extend(evaluated),
+            Err(error) => return failures.add(&messages_of(&groups), error),
+        }
+        findings.sort_by(|one, other| one.group_id.cmp(&other.group_id));
+        let mut done = Outcome::default();
+        let mut rules_wanted = Vec::with_capacity(findings.len());
+        for finding in &mut findings {
+            done.count(finding);
+            note(finding, trace);
+            if let Some(interest) = groups.get(&finding.group_id) {
+                finding.led_to_by(&interest.in_time());
+            }
+            rules_wanted.push(finding);
+        }
+        self.name_rules(rules_wanted, trace).await;
         let published = match self.show(&findings) {
             Ok(()) => self.publish(&findings, trace).await,
             Err(error) => Err(error),
@@ -574,6 +620,86 @@ impl<S: GroupSource, K: FindingSink> Pipeline<'_, S, K> {
             interest.answered(trace, now);
         }
         outcome.add(&done);
+    }
+
+    /// Evaluates groups as they were at a moment. With `[sensitivity]` and a violation also by what EC2 shows of the
+    /// groups that are let in: of all of them, asked for at once.
+    async fn judge(
+        &self,
+        observed: Vec<(SecurityGroup, Timestamp)>,
+        trace: &mut Trace,
+    ) -> Result<Vec<Finding>, PipelineError> {
+        let mut peers = Peers::default();
+        for (group, _) in &observed {
+            self.policy.see(&mut peers, group);
+        }
+        let mut findings: Vec<_> = observed
+            .into_iter()
+            .map(|(group, at)| {
+                let verdict = self.policy.evaluate(&group, &peers, day_of(at));
+                Finding::evaluated(&self.context, at, group, verdict)
+            })
+            .collect();
+        let mut unknown = BTreeSet::new();
+        for finding in &findings {
+            if let Subject::Evaluated(_, verdict) = &finding.subject {
+                unknown.extend(self.policy.unknown_sources(verdict, &peers));
+            }
+        }
+        if unknown.is_empty() {
+            return Ok(findings);
+        }
+        let unknown: Vec<_> = unknown.into_iter().collect();
+        let sources = self.find(Query::Ids(&unknown), Owner::Any, trace).await?;
+        for group in &sources.groups {
+            self.policy.see(&mut peers, group);
+        }
+        for finding in &mut findings {
+            let today = day_of(finding.observed_at);
+            if let Subject::Evaluated(group, verdict) = &mut finding.subject
+                && !verdict.violations.is_empty()
+            {
+                *verdict = self.policy.evaluate(group, &peers, today);
+            }
+        }
+        Ok(findings)
+    }
+
+    /// Names the rules behind violations by their ids, where the settings want it. That they cannot be had costs no
+    /// finding.
+    async fn name_rules(&self, findings: Vec<&mut Finding>, trace: &mut Trace) {
+        if !self.policy.rule_ids {
+            return;
+        }
+        let mut failed: BTreeMap<GroupId, &mut Verdict> = findings
+            .into_iter()
+            .filter_map(|finding| match &mut finding.subject {
+                Subject::Evaluated(_, verdict) if verdict.status == Status::Failed => {
+                    Some((finding.group_id.clone(), verdict))
+                }
+                _ => None,
+            })
+            .collect();
+        let ids: Vec<_> = failed.keys().cloned().collect();
+        if ids.is_empty() || trace.rules_unknown.is_some() {
+            return;
+        }
+        match timed(self.source.rules(&ids), &mut trace.fetching).await {
+            Ok(rules) => {
+                for (id, verdict) in &mut failed {
+                    let of_group: Vec<_> =
+                        rules.iter().filter(|rule| rule.group_id == *id).collect();
+                    for violation in &mut verdict.violations {
+                        violation.name_rules(&of_group);
+                    }
+                }
+            }
+            Err(error) => {
+                // Once is enough: a sweep would wait for the same answer again and again.
+                trace.rules_unknown =
+                    Some(format!("the rules in violation are not named: {error}"));
+            }
+        }
     }
 
     /// The groups as EC2 shows them, once it shows what the events prove.

@@ -1,6 +1,7 @@
 //! The policy: a security group must not let another security group reach all its ports.
 //!
-//! [`Policy::evaluate`] is a pure function of a group and the settings: no clock, no I/O, no environment.
+//! [`Policy::evaluate`] is a pure function of a group, of what is known of the groups it lets in, of the day, and of the
+//! settings: no clock, no I/O, no environment.
 //!
 //! # Why it matters
 //!
@@ -12,19 +13,27 @@
 //! [`Reading::Reference`] is the published detection, nothing more. [`Reading::Effective`] fails all that it fails, and
 //! what opens as much in another spelling: nearly all ports, split ranges, `-1` with ports -1 to -1.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
+use jiff::Timestamp;
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 
 use crate::model::{AccountId, GroupPair, IpPermission, Protocol, SecurityGroup};
+use crate::source::Rule;
 
+pub mod exemption;
 pub mod fix;
 pub mod ports;
+pub mod sensitivity;
 pub mod sentence;
 pub mod settings;
 
+use exemption::{Consideration, Exemption};
 use ports::{PortSet, clip, width};
+pub use sensitivity::{Levels, Peers};
 pub use settings::{Policy, Reading};
 
 /// The policy's id, which is also the `GeneratorId` of its findings.
@@ -44,9 +53,17 @@ pub const REMEDIATION_URL: &str =
     "https://docs.aws.amazon.com/vpc/latest/userguide/security-group-rules.html";
 /// What to do about a violation.
 pub const REMEDIATION: &str = "Revoke the rule and allow only the ports that the source needs: the commands are in ProductFields sg-trust/fix/1.";
+/// What to do about violations that are all exempt.
+pub const REMEDIATION_EXEMPT: &str = "Nothing to do while the exemption holds. When it ends the finding turns FAILED: the commands that revoke the rule are in ProductFields sg-trust/fix/1.";
 /// What to do when there is none.
 pub const REMEDIATION_NONE: &str =
     "Nothing to do: no rule lets another security group reach all ports of this one.";
+
+/// The day of a moment, as exemptions count days: in UTC.
+#[must_use]
+pub fn day_of(at: Timestamp) -> Date {
+    TimeZone::UTC.to_datetime(at).date()
+}
 
 /// How bad a violation is, in Security Hub's words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -196,10 +213,39 @@ pub struct Violation {
     pub source: Source,
     /// The permissions behind it, sorted, each once: what has to be revoked.
     pub openings: Vec<Opening>,
-    /// The id of the exemption that covers it.
-    pub exemption: Option<String>,
+    /// The exemption that covers it: the first that does.
+    pub exemption: Option<Exemption>,
+    /// The numbers of all exemptions that match it, also of those that have ended.
+    pub matched: Vec<usize>,
+    /// The levels of group and source, with `[sensitivity]`.
+    pub levels: Option<Levels>,
+    /// The ids of the rules behind it, `sgr-…`, where they were asked for.
+    pub rule_ids: Vec<String>,
     /// The violation in one plain sentence.
     pub sentence: String,
+}
+
+impl Violation {
+    /// Notes the ids of the rules behind it, of the rules of its group. None, unless every part of it has one: what is
+    /// revoked by ids must be all of it.
+    pub fn name_rules(&mut self, rules: &[&Rule]) {
+        let behind = |opening: &Opening| {
+            let is_behind = |rule: &&&Rule| {
+                self.source.group_id.as_ref() == Some(&rule.source)
+                    && rule.opening.opens_as(opening)
+            };
+            let ids: Vec<_> = rules
+                .iter()
+                .filter(is_behind)
+                .map(|rule| rule.rule_id.clone())
+                .collect();
+            (!ids.is_empty()).then_some(ids)
+        };
+        let ids: Option<Vec<_>> = self.openings.iter().map(behind).collect();
+        self.rule_ids = ids.unwrap_or_default().concat();
+        self.rule_ids.sort_unstable();
+        self.rule_ids.dedup();
+    }
 }
 
 /// Protocol and ports of a permission, as EC2 has them: a rule is revoked by exactly these.
@@ -263,6 +309,8 @@ pub struct Source {
     pub peering_connection_id: Option<String>,
     /// What became of the peering connection, when it is not active.
     pub stale_peering_status: Option<String>,
+    /// What the rules say of themselves, in order.
+    pub descriptions: Vec<String>,
     /// Is it the evaluated group itself?
     pub is_self: bool,
     /// Is its account another than the evaluated group's?
@@ -338,9 +386,9 @@ struct Part<'a> {
 type Found<'a> = BTreeMap<(SourceKey<'a>, &'a Protocol, Reason), Grounds<'a>>;
 
 impl Policy {
-    /// What this policy says of a group.
+    /// What this policy says of a group on a day (in UTC), given what is known of the groups that it lets in.
     #[must_use]
-    pub fn evaluate(&self, group: &SecurityGroup) -> Verdict {
+    pub fn evaluate(&self, group: &SecurityGroup, peers: &Peers, today: Date) -> Verdict {
         let mut found = Found::new();
         let mut parts: Vec<Part<'_>> = Vec::new();
         for permission in &group.ip_permissions {
@@ -362,10 +410,26 @@ impl Policy {
         let violations = found
             .into_iter()
             .map(|((_, protocol, reason), grounds)| {
-                self.violation(group, protocol, reason, &grounds)
+                let mut violation = self.violation(group, protocol, reason, &grounds, peers);
+                self.exempt(group, &mut violation, today);
+                violation
             })
             .collect();
         Verdict::of(violations)
+    }
+
+    /// Notes which exemptions match a violation, and the first that covers it.
+    fn exempt(&self, group: &SecurityGroup, violation: &mut Violation, today: Date) {
+        for (number, exemption) in self.exemptions.iter().enumerate() {
+            match exemption.consider(group, &violation.source, today) {
+                Consideration::Differs(_) => {}
+                Consideration::Ended(_) => violation.matched.push(number),
+                Consideration::Covers => {
+                    violation.matched.push(number);
+                    violation.exemption.get_or_insert_with(|| exemption.clone());
+                }
+            }
+        }
     }
 
     /// What this policy says of one permission by itself.
@@ -488,6 +552,7 @@ impl Policy {
         protocol: &Protocol,
         reason: Reason,
         grounds: &Grounds<'_>,
+        peers: &Peers,
     ) -> Violation {
         let mut openings: Vec<_> = grounds
             .permissions
@@ -503,18 +568,30 @@ impl Policy {
                 .filter_map(|opening| clip(opening.from_port?, opening.to_port?))
                 .collect(),
         };
-        let source = Source::of(group, &grounds.pairs);
-        let sentence = sentence::violation(group, &source, reason, protocol, &ports);
-        Violation {
+        let mut source = Source::of(group, &grounds.pairs);
+        if let Some(name) = peers.name(&source) {
+            source.group_name = Some(name.to_owned());
+        }
+        let levels = self.levels(group, &source, peers);
+        let severity = match (&self.sensitivity, levels) {
+            (Some(sensitivity), Some(levels)) => sensitivity.severity(levels, self.severity),
+            _ => self.severity,
+        };
+        let mut violation = Violation {
             reason,
             protocol: protocol.clone(),
             ports,
-            severity: self.severity,
+            severity,
             source,
             openings,
             exemption: None,
-            sentence,
-        }
+            matched: Vec::new(),
+            levels,
+            rule_ids: Vec::new(),
+            sentence: String::new(),
+        };
+        violation.sentence = sentence::violation(group, &violation, self.sensitivity.as_ref());
+        violation
     }
 }
 
@@ -557,6 +634,10 @@ impl Source {
                     .as_ref()
                     .filter(|status| *status != "active")
             }),
+            descriptions: {
+                let of_pairs = pairs.iter().filter_map(|pair| pair.description.clone());
+                of_pairs.collect::<BTreeSet<_>>().into_iter().collect()
+            },
             is_foreign: !is_self
                 && owner_id.is_some()
                 && group.owner_id.is_some()

@@ -9,6 +9,7 @@ use std::io::BufRead;
 use jiff::Timestamp;
 
 use crate::model::{AccountId, GroupId, SecurityGroup, VpcId};
+use crate::policy::Opening;
 
 pub mod documents;
 
@@ -45,6 +46,19 @@ pub struct Observation {
     pub at: Timestamp,
 }
 
+/// An ingress rule for a group, with its id.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rule {
+    /// `SecurityGroupRuleId`, `sgr-…`.
+    pub rule_id: String,
+    /// The group that has it.
+    pub group_id: GroupId,
+    /// The id of the group that it lets in.
+    pub source: String,
+    /// Protocol and ports.
+    pub opening: Opening,
+}
+
 /// One page of all groups that the account owns.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Page {
@@ -62,6 +76,10 @@ pub trait GroupSource {
         query: Query<'_>,
         owner: Owner,
     ) -> impl Future<Output = Result<Observation, SourceError>> + Send;
+
+    /// The ingress rules for groups that the groups with these ids have, each with its id; none where they are not known.
+    fn rules(&self, ids: &[GroupId])
+    -> impl Future<Output = Result<Vec<Rule>, SourceError>> + Send;
 
     /// May an answer be older than the events that led to the question? Then it is worth asking again.
     fn is_live(&self) -> bool;
@@ -169,6 +187,10 @@ impl GroupSource for Snapshot {
                     && group.vpc_id.as_ref().is_some_and(|vpc| vpcs.contains(vpc))
             }
         }))
+    }
+
+    async fn rules(&self, _: &[GroupId]) -> Result<Vec<Rule>, SourceError> {
+        Ok(Vec::new())
     }
 
     fn is_live(&self) -> bool {

@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
 use crate::model::GroupId;
+use crate::policy::exemption::{Usage, Warnings};
 use crate::trigger::Trigger;
 
 /// How many groups the summary line names.
@@ -52,6 +53,12 @@ pub struct Trace {
     pub sweep: Option<Duration>,
     /// Did it come to its end?
     pub sweep_succeeded: bool,
+    /// Which exemptions the sweep found to be of use.
+    pub usage: Usage,
+    /// What the sweep says about the exemptions.
+    pub exemptions: Warnings,
+    /// Why the rules behind violations are not named, where they could not be had.
+    pub rules_unknown: Option<String>,
 }
 
 impl Trace {
@@ -76,6 +83,12 @@ impl Trace {
         if let Some(age) = age.filter(|_| self.event_ages.len() < VALUES) {
             self.event_ages.push(age);
         }
+    }
+
+    /// What somebody should look at, though it cost no finding.
+    pub fn warnings(&self) -> impl Iterator<Item = &str> {
+        let sentences = self.exemptions.sentences.iter();
+        sentences.chain(&self.rules_unknown).map(String::as_str)
     }
 
     /// `sg-0aaa=FAILED sg-0bbb=PASSED`.
@@ -115,6 +128,7 @@ impl Trace {
             let milliseconds = u64::try_from(sweep.as_millis()).unwrap_or(u64::MAX);
             metrics.push(("SweepDuration", "Milliseconds", Value::from(milliseconds)));
             metrics.push(count("SweepSucceeded", u64::from(self.sweep_succeeded)));
+            metrics.push(count("ExemptionsEnding", self.exemptions.ending));
         }
         let units: Vec<_> = metrics
             .iter()

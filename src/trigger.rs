@@ -87,6 +87,9 @@ pub enum Target {
     DefaultGroupOf(VpcId),
     /// The groups of a VPC that was deleted: it took its default group along.
     GroupsOfVpc(VpcId),
+    /// Every group with a rule that names this one: its tags tell how bad their violations are. Counts only with
+    /// `[sensitivity]` in the settings.
+    Referencing(GroupId),
 }
 
 /// What an event proves about the groups that it names, as of its time.
@@ -187,6 +190,15 @@ pub enum TriggerError {
     /// A bare action that cannot be carried out.
     #[error("not a well-formed action: {0}")]
     Direct(String),
+}
+
+/// A change of the tags of groups concerns them, and the groups that let them in.
+fn tagged(ids: Vec<GroupId>) -> Vec<Target> {
+    let referencing = ids.clone().into_iter().map(Target::Referencing);
+    ids.into_iter()
+        .map(Target::GroupId)
+        .chain(referencing)
+        .collect()
 }
 
 /// What one event, in no envelope but EventBridge's, is and makes the product do.

@@ -20,11 +20,12 @@ use crate::model::{
     AccountId, GroupId, GroupPair, IpPermission, IpRange, Ipv6Range, PrefixList, Protocol, Region,
     SecurityGroup, VpcId,
 };
-use crate::source::{GroupSource, Observation, Owner, Page, Query, SourceError};
+use crate::policy::Opening;
+use crate::source::{GroupSource, Observation, Owner, Page, Query, Rule, SourceError};
 
 /// Values of one filter: <https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_Filter.html>.
 const FILTER_VALUES: usize = 200;
-/// Largest page of DescribeSecurityGroups.
+/// Largest page of DescribeSecurityGroups and DescribeSecurityGroupRules.
 const PAGE: i32 = 1000;
 /// Smallest page of DescribeSecurityGroups.
 const SMALLEST_PAGE: i32 = 5;
@@ -349,6 +350,37 @@ impl GroupSource for Ec2 {
         Ok(Observation { groups, at })
     }
 
+    async fn rules(&self, ids: &[GroupId]) -> Result<Vec<Rule>, SourceError> {
+        let mut rules = Vec::new();
+        for ids in ids.chunks(FILTER_VALUES) {
+            let filter = filter("group-id", ids.iter().map(GroupId::as_str));
+            let mut token = None;
+            loop {
+                let call = self
+                    .client
+                    .describe_security_group_rules()
+                    .filters(filter.clone())
+                    .max_results(PAGE)
+                    .set_next_token(token)
+                    .customize()
+                    .config_override(
+                        aws_sdk_ec2::config::Builder::new()
+                            .timeout_config(self.patience.timeouts()),
+                    );
+                let answer = call.send().await.map_err(|error| {
+                    self.error("DescribeSecurityGroupRules", Failure::of(error))
+                })?;
+                let of_page = answer.security_group_rules.unwrap_or_default();
+                rules.extend(of_page.into_iter().filter_map(rule));
+                token = answer.next_token.filter(|token| !token.is_empty());
+                if token.is_none() {
+                    break;
+                }
+            }
+        }
+        Ok(rules)
+    }
+
     fn is_live(&self) -> bool {
         true
     }
@@ -412,6 +444,18 @@ fn escaped(name: &str) -> String {
     out
 }
 
+/// An ingress rule for a group; nothing for any other rule.
+fn rule(rule: types::SecurityGroupRule) -> Option<Rule> {
+    let protocol = Protocol::new(rule.ip_protocol.as_deref().unwrap_or_default());
+    let (from, to) = (rule.from_port.map(i64::from), rule.to_port.map(i64::from));
+    (rule.is_egress == Some(false)).then_some(Rule {
+        rule_id: text(rule.security_group_rule_id)?,
+        group_id: text(rule.group_id).map(GroupId::new)?,
+        source: text(rule.referenced_group_info?.group_id)?,
+        opening: Opening::new(protocol, from, to),
+    })
+}
+
 fn text(text: Option<String>) -> Option<String> {
     text.filter(|text| !text.is_empty())
 }
@@ -471,6 +515,7 @@ fn pair(pair: types::UserIdGroupPair) -> GroupPair {
         vpc_id: text(pair.vpc_id),
         vpc_peering_connection_id: text(pair.vpc_peering_connection_id),
         peering_status: text(pair.peering_status),
+        description: text(pair.description),
     }
 }
 
@@ -661,6 +706,45 @@ mod tests {
             )),
             "{sent:?}"
         );
+    }
+
+    #[tokio::test]
+    async fn rules_come_with_their_ids_from_all_pages() {
+        let rule = |id: &str, rest: &str| {
+            format!(
+                "<item><securityGroupRuleId>{id}</securityGroupRuleId><groupId>sg-0a</groupId>{rest}</item>"
+            )
+        };
+        let (ec2, requests) = ec2(move |number, _| {
+            let referenced = "<referencedGroupInfo><groupId>sg-0b</groupId></referencedGroupInfo>";
+            let page = match number {
+                0 => [
+                    rule("sgr-1", &format!("<isEgress>false</isEgress><ipProtocol>-1</ipProtocol><fromPort>-1</fromPort><toPort>-1</toPort>{referenced}")),
+                    rule("sgr-2", &format!("<isEgress>true</isEgress><ipProtocol>-1</ipProtocol>{referenced}")),
+                    rule("sgr-3", "<isEgress>false</isEgress><ipProtocol>-1</ipProtocol><cidrIpv4>0.0.0.0/0</cidrIpv4>"),
+                ]
+                .concat(),
+                _ => rule("sgr-4", &format!("<isEgress>false</isEgress><ipProtocol>tcp</ipProtocol><fromPort>0</fromPort><toPort>65535</toPort>{referenced}")),
+            };
+            let next = if number == 0 {
+                "<nextToken>more</nextToken>"
+            } else {
+                ""
+            };
+            (
+                200,
+                format!(
+                    "<DescribeSecurityGroupRulesResponse><securityGroupRuleSet>{page}</securityGroupRuleSet>{next}</DescribeSecurityGroupRulesResponse>"
+                ),
+            )
+        });
+        let rules = ec2.rules(&[GroupId::new("sg-0a")]).await.unwrap();
+        let openings: Vec<_> = rules
+            .iter()
+            .map(|rule| (rule.rule_id.as_str(), rule.opening.from_port))
+            .collect();
+        assert_eq!(openings, [("sgr-1", None), ("sgr-4", Some(0))]);
+        assert_eq!(bodies(&requests).len(), 2);
     }
 
     #[tokio::test]

@@ -237,6 +237,9 @@ impl Function {
         let answer =
             tokio::time::timeout_at(until.into(), self.run(&event, until, &mut trace)).await;
         let answer = answer.unwrap_or(Err(Failure::OutOfTime));
+        for warning in trace.warnings() {
+            warn!(request_id = %event.context.request_id, warning = %plain(warning), "look at this");
+        }
         let summary = Summary {
             trace: &trace,
             request_id: &event.context.request_id,

@@ -13,7 +13,7 @@ use aws_sdk_securityhub::types::{
     AwsEc2SecurityGroupUserIdGroupPair, AwsSecurityFinding, AwsSecurityFindingFilters, Compliance,
     ComplianceStatus, DateFilter, FindingProviderFields, FindingProviderSeverity, MapFilter,
     MapFilterComparison, Partition, Recommendation, RecordState, Remediation, Resource,
-    ResourceDetails, SeverityLabel, StringFilter, StringFilterComparison,
+    ResourceDetails, SeverityLabel, StatusReason, StringFilter, StringFilterComparison,
 };
 use jiff::Timestamp;
 
@@ -456,11 +456,25 @@ fn sdk_finding(asff: Asff) -> AwsSecurityFinding {
             Compliance::builder()
                 .status(ComplianceStatus::from(asff.compliance.status))
                 .set_related_requirements(given(asff.compliance.related_requirements))
+                .set_status_reasons(given(
+                    asff.compliance
+                        .status_reasons
+                        .into_iter()
+                        .map(sdk_reason)
+                        .collect(),
+                ))
                 .build(),
         )
         .record_state(RecordState::from(asff.record_state))
         .set_product_fields(Some(asff.product_fields.into_iter().collect()))
         .resources(sdk_resource(resource))
+        .build()
+}
+
+fn sdk_reason(reason: asff::StatusReason) -> StatusReason {
+    StatusReason::builder()
+        .reason_code(reason.reason_code)
+        .description(reason.description)
         .build()
 }
 
@@ -562,13 +576,14 @@ fn given<T>(list: Vec<T>) -> Option<Vec<T>> {
 mod tests {
     use std::sync::Arc;
 
+    use jiff::civil::Date;
     use serde_json::{Value, json};
 
     use super::*;
     use crate::aws::canned::{Answer, Requests, config, scope};
     use crate::finding::{Context, Evidence, Passed};
     use crate::model::{GroupId, SecurityGroup};
-    use crate::policy::Policy;
+    use crate::policy::{Peers, Policy};
     use crate::trigger::Record;
 
     fn hub(
@@ -647,8 +662,17 @@ mod tests {
                     "VpcPeeringConnectionId": "pcx-1", "PeeringStatus": "active"}]}],
             "IpPermissionsEgress": [{"IpProtocol": "-1", "IpRanges": [{"CidrIp": "0.0.0.0/0"}]}]}))
         .unwrap();
-        let verdict = Policy::default().evaluate(&group);
-        let mut finding = Finding::evaluated(&context(), Timestamp::UNIX_EPOCH, group, verdict);
+        let verdict = Policy::default().evaluate(&group, &Peers::default(), Date::MIN);
+        let exempting = Policy::from_toml(
+            "policy.toml",
+            "[[exemption]]\nid = \"a\"\nreason = \"accepted by the board\"\ntarget = { vpc = \"vpc-1\" }\nsource = \"any\"",
+        )
+        .unwrap();
+        let of_exempt = exempting.evaluate(&group, &Peers::default(), Date::MIN);
+        assert_eq!(of_exempt.status, Status::Exempt);
+        let moment = Timestamp::UNIX_EPOCH;
+        let exempt = Finding::evaluated(&context(), moment, group.clone(), of_exempt);
+        let mut finding = Finding::evaluated(&context(), moment, group, verdict);
         let record = Record {
             name: Some("AuthorizeSecurityGroupIngress".to_owned()),
             actor: Some("arn:alice".to_owned()),
@@ -658,7 +682,7 @@ mod tests {
             last: record.clone(),
             opened: Some(record),
         });
-        let findings = [finding, gone(1).remove(0)];
+        let findings = [finding, exempt, gone(1).remove(0)];
         let (hub, requests) = hub(|_, _| taken());
         hub.publish(&findings).await.unwrap();
         let rendered: Vec<_> = findings

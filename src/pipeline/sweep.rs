@@ -1,6 +1,7 @@
 //! The sweep: makes the hub equal to the account, at the least cost.
 //!
-//! 1. Read the product's own active findings: of each only the verdict, a digest and the time of its last update.
+//! 1. Read the product's own findings that are active, and those of exempt groups: of each only the verdict, a digest and
+//!    the time of its last update.
 //! 2. Describe every group, page by page, evaluate, and publish what differs, while the next page is on its way.
 //! 3. Look once more for the groups of findings that were not seen, and archive those that are gone.
 //!
@@ -14,7 +15,8 @@ use jiff::{SignedDuration, Timestamp};
 use super::{Interest, Outcome, Pipeline, PipelineError, note, timed};
 use crate::finding::{Finding, Passed, Subject};
 use crate::model::GroupId;
-use crate::policy::Status;
+use crate::policy::exemption::Usage;
+use crate::policy::{Status, day_of};
 use crate::render::asff;
 use crate::sink::{self, FindingSink, Refusal, SinkError, Standing, Which};
 use crate::source::{GroupSource, Observation, Owner, Query};
@@ -23,6 +25,8 @@ use crate::telemetry::Trace;
 /// A FAILED finding is published anew after this time without an update: Security Hub deletes active findings after 90
 /// days (<https://docs.aws.amazon.com/securityhub/latest/userguide/securityhub-findings.html>).
 const REFRESH_FAILED: SignedDuration = SignedDuration::from_hours(30 * 24);
+/// That of an exempt group, which is archived: those it deletes after 30 days.
+const REFRESH_EXEMPT: SignedDuration = SignedDuration::from_hours(20 * 24);
 /// Findings of one call of BatchImportFindings: fewer are kept back for the next page.
 const IMPORT: usize = 100;
 /// Groups of one call in the second look.
@@ -60,6 +64,8 @@ struct Sweep<'s, 't> {
     refused: Vec<Refusal>,
     /// Interests that were seen.
     seen: Vec<GroupId>,
+    /// Exemptions that were of use.
+    usage: Usage,
 }
 
 /// A finding to be published.
@@ -69,6 +75,8 @@ struct Pending {
     keeps_events: bool,
     /// Is there perhaps one that was not read?
     is_over_none: bool,
+    /// Were the ids of its rules asked for?
+    rules_are_asked: bool,
 }
 
 impl Sweep<'_, '_> {
@@ -132,6 +140,7 @@ impl<S: GroupSource, K: FindingSink> Pipeline<'_, S, K> {
             stale: Vec::new(),
             refused: Vec::new(),
             seen: Vec::new(),
+            usage: Usage::default(),
         };
         self.read_standing(&mut sweep, trace).await?;
         self.compare_pages(&mut sweep, trace).await?;
@@ -151,6 +160,9 @@ impl<S: GroupSource, K: FindingSink> Pipeline<'_, S, K> {
             .map(|(id, _)| id.clone())
             .collect();
         sweep.stale.extend(ahead);
+        let account = Some(&self.context.scope.account);
+        trace.exemptions = sweep.usage.warnings(self.policy, account, day_of(since));
+        trace.usage = std::mem::take(&mut sweep.usage);
         if !sweep.refused.is_empty() {
             return Err(SinkError::Refused(sweep.refused).into());
         }
@@ -196,14 +208,25 @@ impl<S: GroupSource, K: FindingSink> Pipeline<'_, S, K> {
         sweep: &mut Sweep<'_, '_>,
         trace: &mut Trace,
     ) -> Result<(), PipelineError> {
-        let mut after = None;
+        // Without an exemption no group is exempt.
+        let exempt = (!self.policy.exemptions.is_empty()).then_some(Which::Exempt);
+        for which in std::iter::once(Which::Active).chain(exempt) {
+            self.read_some(which, sweep, trace).await?;
+        }
+        Ok(())
+    }
+
+    async fn read_some(
+        &self,
+        which: Which<'_>,
+        sweep: &mut Sweep<'_, '_>,
+        trace: &mut Trace,
+    ) -> Result<(), PipelineError> {
+        let mut next = None;
         loop {
             self.check_time("reading the findings that stand", sweep, trace)?;
-            let page = timed(
-                self.sink.standing(Which::Active, after),
-                &mut trace.publishing,
-            )
-            .await?;
+            let reading = self.sink.standing(which, next);
+            let page = timed(reading, &mut trace.publishing).await?;
             let now = Timestamp::now();
             for mut finding in page.findings {
                 if let Some(updated) = finding.updated_at.filter(|updated| *updated > now) {
@@ -216,8 +239,8 @@ impl<S: GroupSource, K: FindingSink> Pipeline<'_, S, K> {
                 }
                 sweep.standing.insert(finding.group_id.clone(), finding);
             }
-            after = page.next;
-            if after.is_none() {
+            next = page.next;
+            if next.is_none() {
                 return Ok(());
             }
         }
@@ -232,7 +255,7 @@ impl<S: GroupSource, K: FindingSink> Pipeline<'_, S, K> {
         self.check_time("describing the groups", sweep, trace)?;
         let mut page = timed(self.source.page(None), &mut trace.fetching).await?;
         loop {
-            self.compare(page.observation, sweep, trace)?;
+            self.compare(page.observation, sweep, trace).await?;
             let Some(token) = page.next else {
                 return Ok(());
             };
@@ -269,7 +292,8 @@ impl<S: GroupSource, K: FindingSink> Pipeline<'_, S, K> {
             for group in &foreign {
                 sweep.standing.remove(&group.group_id);
             }
-            self.compare(Observation { groups: own, at }, sweep, trace)?;
+            self.compare(Observation { groups: own, at }, sweep, trace)
+                .await?;
             for id in ids {
                 let Some(standing) = sweep.standing.remove(id) else {
                     continue;
@@ -282,7 +306,7 @@ impl<S: GroupSource, K: FindingSink> Pipeline<'_, S, K> {
                         sweep.stale.push(id.clone());
                         continue;
                     }
-                    finding = finding.led_to_by(&interest.in_time());
+                    finding.led_to_by(&interest.in_time());
                 }
                 self.add(finding, Some(&standing), sweep, trace)?;
             }
@@ -292,29 +316,34 @@ impl<S: GroupSource, K: FindingSink> Pipeline<'_, S, K> {
     }
 
     /// Evaluates groups and notes what differs from the hub.
-    fn compare(
+    async fn compare(
         &self,
         observation: Observation,
         sweep: &mut Sweep<'_, '_>,
         trace: &mut Trace,
     ) -> Result<(), PipelineError> {
+        let at = observation.at;
+        let mut observed = Vec::with_capacity(observation.groups.len());
         for group in observation.groups {
-            let interest = sweep.interests.get(&group.group_id);
-            let standing = sweep.standing.remove(&group.group_id);
-            if let Some(interest) = interest {
+            if let Some(interest) = sweep.interests.get(&group.group_id) {
                 sweep.seen.push(group.group_id.clone());
                 let contradiction = interest.expectation().contradicted_by(Some(&group));
-                if contradiction.is_some_and(|contradiction| contradiction.is_young(observation.at))
-                {
+                if contradiction.is_some_and(|contradiction| contradiction.is_young(at)) {
                     trace.stale_reads += 1;
+                    sweep.standing.remove(&group.group_id);
                     sweep.stale.push(group.group_id);
                     continue;
                 }
             }
-            let verdict = self.policy.evaluate(&group);
-            let mut finding = Finding::evaluated(&self.context, observation.at, group, verdict);
-            if let Some(interest) = interest {
-                finding = finding.led_to_by(&interest.in_time());
+            observed.push((group, at));
+        }
+        for mut finding in self.judge(observed, trace).await? {
+            let standing = sweep.standing.remove(&finding.group_id);
+            if let Some(interest) = sweep.interests.get(&finding.group_id) {
+                finding.led_to_by(&interest.in_time());
+            }
+            if let Subject::Evaluated(_, verdict) = &finding.subject {
+                sweep.usage.note(verdict);
             }
             self.add(finding, standing.as_ref(), sweep, trace)?;
         }
@@ -358,11 +387,12 @@ impl<S: GroupSource, K: FindingSink> Pipeline<'_, S, K> {
             finding,
             keeps_events,
             is_over_none: standing.is_none(),
+            rules_are_asked: false,
         });
         Ok(())
     }
 
-    /// Must the finding be published, over the active one that stands?
+    /// Must the finding be published, over the one that stands?
     fn differs(&self, finding: &Finding, standing: Option<&Standing>) -> bool {
         let is_equal = || {
             standing.is_some_and(|standing| {
@@ -370,13 +400,12 @@ impl<S: GroupSource, K: FindingSink> Pipeline<'_, S, K> {
             })
         };
         match status_of(finding) {
-            Some(Status::Failed) => {
+            Some(Status::Failed | Status::Exempt) => {
                 !is_equal()
                     || standing.is_some_and(|standing| is_old(standing, finding.observed_at))
             }
             Some(Status::Passed) if self.context.passed == Passed::Active => !is_equal(),
             Some(Status::Passed) | None => standing.is_some(),
-            Some(Status::Exempt) => true,
         }
     }
 
@@ -387,6 +416,14 @@ impl<S: GroupSource, K: FindingSink> Pipeline<'_, S, K> {
         at_least: usize,
         trace: &mut Trace,
     ) -> Result<(), PipelineError> {
+        if sweep.pending.len() >= at_least.max(1) {
+            let unnamed = sweep.pending.iter_mut().filter(|one| !one.rules_are_asked);
+            let unnamed = unnamed.map(|one| {
+                one.rules_are_asked = true;
+                &mut one.finding
+            });
+            self.name_rules(unnamed.collect(), trace).await;
+        }
         while sweep.pending.len() >= at_least.max(1) {
             self.check_time("publishing", sweep, trace)?;
             let count = sweep.pending.len().min(IMPORT);
@@ -508,10 +545,15 @@ fn status_of(finding: &Finding) -> Option<Status> {
     }
 }
 
+/// Is it time to publish it anew, though nothing changed?
 fn is_old(standing: &Standing, now: Timestamp) -> bool {
+    let most = match standing.verdict {
+        Some(Status::Exempt) => REFRESH_EXEMPT,
+        _ => REFRESH_FAILED,
+    };
     standing
         .updated_at
-        .is_none_or(|updated| now.duration_since(updated) > REFRESH_FAILED)
+        .is_none_or(|updated| now.duration_since(updated) > most)
 }
 
 fn digest_of(finding: &Finding) -> Option<u64> {

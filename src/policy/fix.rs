@@ -79,6 +79,7 @@ impl Fix {
                 authorize: None,
             };
         }
+        let by_ids = by_rule_ids(group_id, violation, region);
         let revoke: Vec<_> = violation
             .openings
             .iter()
@@ -96,12 +97,15 @@ impl Fix {
         }];
         let authorize = serde_json::to_string(&authorize).ok();
         Self {
-            revoke: serde_json::to_string(&revoke)
-                .ok()
-                .and_then(|json| command("revoke", group_id, region, &json)),
+            revoke: by_ids.or_else(|| {
+                let json = serde_json::to_string(&revoke).ok()?;
+                command("revoke", group_id, region, &["--ip-permissions", &json])
+            }),
             authorize: authorize
                 .map(|json| json.replacen(r#""FromPort":0,"ToPort":0"#, PORTS_TO_FILL_IN, 1))
-                .and_then(|json| command("authorize", group_id, region, &json)),
+                .and_then(|json| {
+                    command("authorize", group_id, region, &["--ip-permissions", &json])
+                }),
         }
     }
 }
@@ -117,38 +121,51 @@ impl<'a> Permission<'a> {
     }
 }
 
+/// Where the rules behind it are known by their ids.
+fn by_rule_ids(
+    group_id: &GroupId,
+    violation: &Violation,
+    region: Option<&Region>,
+) -> Option<String> {
+    if violation.rule_ids.is_empty() {
+        return None;
+    }
+    let ids = violation.rule_ids.iter().map(String::as_str);
+    let what: Vec<_> = std::iter::once("--security-group-rule-ids")
+        .chain(ids)
+        .collect();
+    command("revoke", group_id, region, &what)
+}
+
 fn command(
     verb: &str,
     group_id: &GroupId,
     region: Option<&Region>,
-    permissions: &str,
+    what: &[&str],
 ) -> Option<String> {
     let action = format!("{verb}-security-group-ingress");
     let mut words = vec!["aws", "ec2", &action];
     if let Some(region) = region {
         words.extend(["--region", region.as_str()]);
     }
-    words.extend([
-        "--group-id",
-        group_id.as_str(),
-        "--ip-permissions",
-        permissions,
-    ]);
+    words.extend(["--group-id", group_id.as_str()]);
+    words.extend(what);
     shlex::try_join(words).ok()
 }
 
 #[cfg(test)]
 mod tests {
+    use jiff::civil::Date;
     use proptest::prelude::*;
 
     use super::*;
     use crate::model::{IpPermission, SecurityGroup};
-    use crate::policy::Policy;
+    use crate::policy::{Peers, Policy};
 
     fn fixes(group: &str) -> Vec<Fix> {
         let group: SecurityGroup = serde_json::from_str(group).unwrap();
         let region = Region::new("eu-west-1");
-        let verdict = Policy::default().evaluate(&group);
+        let verdict = Policy::default().evaluate(&group, &Peers::default(), Date::MIN);
         verdict
             .violations
             .iter()

@@ -3,7 +3,8 @@
 use std::fmt::Write as _;
 
 use super::ports::{ALL_PORTS, PortSet};
-use super::{Reason, Source};
+use super::sensitivity::Sensitivity;
+use super::{Reason, Source, Violation};
 use crate::model::{Protocol, SecurityGroup};
 use crate::text::plain;
 
@@ -13,30 +14,49 @@ const NAMED_RANGES: usize = 8;
 /// A group as a sentence names it: `sg-0aaa (payments-db)`.
 #[must_use]
 pub fn name_of(group: &SecurityGroup) -> String {
-    with_notes(
-        &plain(group.group_id.as_str()),
-        &[group
-            .group_name
-            .as_deref()
-            .map(|name| plain(name).into_owned())],
-    )
+    group_words(group, None)
 }
 
-/// `sg-0aaa (payments-db) accepts all traffic from sg-0bbb`.
+fn group_words(group: &SecurityGroup, level: Option<&str>) -> String {
+    let name = group.group_name.as_deref();
+    with_notes(&plain(group.group_id.as_str()), &[name, level])
+}
+
+/// `sg-0aaa (payments-db, restricted) accepts all traffic from sg-0bbb (web, internal)`: levels with `[sensitivity]`.
 #[must_use]
 pub fn violation(
     group: &SecurityGroup,
-    source: &Source,
-    reason: Reason,
-    protocol: &Protocol,
-    ports: &PortSet,
+    violation: &Violation,
+    sensitivity: Option<&Sensitivity>,
 ) -> String {
-    format!(
+    let Violation {
+        reason,
+        protocol,
+        ports,
+        source,
+        levels,
+        ..
+    } = violation;
+    let levels = sensitivity.zip(*levels);
+    let of_target = levels.map(|(sensitivity, levels)| sensitivity.name(levels.target));
+    let of_source = levels
+        .filter(|(_, levels)| levels.is_seen)
+        .map(|(sensitivity, levels)| sensitivity.name(levels.source));
+    let mut text = format!(
         "{} accepts {} from {}",
-        name_of(group),
-        what(reason, protocol, ports),
-        whom(source)
-    )
+        group_words(group, of_target),
+        what(*reason, protocol, ports),
+        source_words(source, of_source)
+    );
+    if !source.descriptions.is_empty() {
+        let descriptions: Vec<_> = source
+            .descriptions
+            .iter()
+            .map(|description| format!("\"{}\"", plain(description)))
+            .collect();
+        let _ = write!(text, ", described as {}", descriptions.join(" and "));
+    }
+    text
 }
 
 /// What is accepted.
@@ -84,21 +104,23 @@ pub fn ranges(ports: &PortSet) -> String {
 /// Who is let in, with what a reader needs to find it.
 #[must_use]
 pub fn whom(source: &Source) -> String {
+    source_words(source, None)
+}
+
+fn source_words(source: &Source, level: Option<&str>) -> String {
     if source.is_self {
         return "itself".to_owned();
     }
-    let owner_note = source
-        .owner_id
-        .is_none()
-        .then(|| "owner unknown".to_owned());
-    let name = source
-        .group_name
-        .as_deref()
-        .map(|name| plain(name).into_owned());
+    let is_unknown = source.owner_id.is_none();
+    let owner_note = is_unknown.then_some("owner unknown");
+    let name = source.group_name.as_deref();
     let mut text = match (source.group_id.as_deref(), name) {
-        (Some(id), name) => with_notes(&plain(id), &[name, owner_note]),
-        (None, Some(name)) => with_notes(&format!("the group named {name}"), &[owner_note]),
-        (None, None) => with_notes("a group without an id", &[owner_note]),
+        (Some(id), name) => with_notes(&plain(id), &[name, level, owner_note]),
+        (None, Some(name)) => {
+            let named = format!("the group named {}", plain(name));
+            with_notes(&named, &[level, owner_note])
+        }
+        (None, None) => with_notes("a group without an id", &[level, owner_note]),
     };
     if let Some(owner) = source.owner_id.as_ref().filter(|_| source.is_foreign) {
         let _ = write!(text, " in account {}", plain(owner.as_str()));
@@ -112,8 +134,8 @@ pub fn whom(source: &Source) -> String {
     text
 }
 
-fn with_notes(text: &str, notes: &[Option<String>]) -> String {
-    let notes: Vec<_> = notes.iter().flatten().map(String::as_str).collect();
+fn with_notes(text: &str, notes: &[Option<&str>]) -> String {
+    let notes: Vec<_> = notes.iter().flatten().map(|note| plain(note)).collect();
     if notes.is_empty() {
         text.to_owned()
     } else {
@@ -123,8 +145,10 @@ fn with_notes(text: &str, notes: &[Option<String>]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use jiff::civil::Date;
+
     use crate::model::SecurityGroup;
-    use crate::policy::{Policy, Status};
+    use crate::policy::{Peers, Policy, Status};
 
     fn sentences(pairs: &str, protocol: &str, ports: &str) -> Vec<String> {
         let group = format!(
@@ -132,7 +156,7 @@ mod tests {
                 "IpPermissions":[{{"IpProtocol":"{protocol}"{ports},"UserIdGroupPairs":[{pairs}]}}]}}"#
         );
         let group: SecurityGroup = serde_json::from_str(&group).unwrap();
-        let verdict = Policy::default().evaluate(&group);
+        let verdict = Policy::default().evaluate(&group, &Peers::default(), Date::MIN);
         assert_eq!(verdict.status, Status::Failed);
         verdict
             .violations

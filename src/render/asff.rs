@@ -15,7 +15,7 @@ use sha2::{Digest as _, Sha256};
 use crate::finding::{Evidence, Finding, Subject};
 use crate::model::{GroupPair, IpPermission, SecurityGroup};
 use crate::policy::fix::Fix;
-use crate::policy::{self, Opening, Verdict, Violation, sentence};
+use crate::policy::{self, Opening, Status, Verdict, Violation, sentence};
 use crate::text::{cut, length, plain};
 use crate::trigger::Record;
 
@@ -38,6 +38,10 @@ const TITLE: usize = 256;
 const DESCRIPTION: usize = 1024;
 /// Longest value of a product field.
 const PRODUCT_FIELD: usize = 2048;
+/// The reason code of an exempt group, how many reasons there are at most, and how long each.
+const EXEMPTED: &str = "EXEMPTED";
+const REASONS: usize = 20;
+const REASON: usize = 2048;
 /// How many violations, rules and fixes are listed among the product fields, of which there may be 50.
 const LISTED: usize = 10;
 /// Largest finding in bytes of JSON. AWS takes 240 KB; the rest is room for its own fields.
@@ -109,10 +113,10 @@ fn unfinished(finding: &Finding) -> Asff {
         description: description(finding, group),
         remediation: Remediation {
             recommendation: Recommendation {
-                text: if finding.violations().is_empty() {
-                    policy::REMEDIATION_NONE
-                } else {
-                    policy::REMEDIATION
+                text: match verdict.map(|verdict| verdict.status) {
+                    Some(Status::Failed) => policy::REMEDIATION,
+                    Some(Status::Exempt) => policy::REMEDIATION_EXEMPT,
+                    Some(Status::Passed) | None => policy::REMEDIATION_NONE,
                 },
                 url: policy::REMEDIATION_URL,
             },
@@ -120,6 +124,7 @@ fn unfinished(finding: &Finding) -> Asff {
         compliance: Compliance {
             status: finding.compliance_status().as_str(),
             related_requirements: context.related_requirements.clone(),
+            status_reasons: status_reasons(verdict),
         },
         record_state: finding.record_state().as_str(),
         product_fields: product_fields(finding, group, verdict),
@@ -139,6 +144,28 @@ fn unfinished(finding: &Finding) -> Asff {
             },
         }],
     }
+}
+
+/// Why an exempt group is: each exemption once, as many as fit.
+fn status_reasons(verdict: Option<&Verdict>) -> Vec<StatusReason> {
+    let mut reasons = Vec::new();
+    let Some(verdict) = verdict.filter(|verdict| verdict.status == Status::Exempt) else {
+        return reasons;
+    };
+    for exemption in verdict
+        .violations
+        .iter()
+        .filter_map(|violation| violation.exemption.as_ref())
+    {
+        let reason = StatusReason {
+            reason_code: EXEMPTED,
+            description: cut(&exemption.words(), REASON).into_owned(),
+        };
+        if reasons.len() < REASONS && !reasons.contains(&reason) {
+            reasons.push(reason);
+        }
+    }
+    reasons
 }
 
 /// `Security group sg-0aaa (payments-db) should …`, the name cut so that the rest stays.
@@ -249,6 +276,7 @@ fn product_fields(
                 Some(&finding.context.scope.region),
             )
             .revoke;
+            put(&format!("rule/{number}"), &violation.rule_ids.join(" "));
             if let Some(revoke) = revoke.filter(|revoke| length(revoke) <= PRODUCT_FIELD) {
                 put(&format!("fix/{number}"), &revoke);
             }
@@ -279,7 +307,7 @@ fn evidence_of(violation: &Violation) -> String {
     let exemption = violation
         .exemption
         .as_ref()
-        .map(|id| format!(" exemption {}", plain(id)))
+        .map(|exemption| format!(" exemption {}", plain(&exemption.id)))
         .unwrap_or_default();
     let rest = format!(" source {name}{exemption}");
     let ports = format!(

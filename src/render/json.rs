@@ -83,7 +83,10 @@ impl<'a> GroupViolation<'a> {
             open_ports: violation.ports.count(),
             severity: violation.severity,
             sentence: &violation.sentence,
-            exemption: violation.exemption.as_deref(),
+            exemption: violation
+                .exemption
+                .as_ref()
+                .map(|exemption| exemption.id.as_str()),
             source: GroupSource {
                 group_id: source.group_id.as_deref(),
                 group_name: source.group_name.as_deref(),

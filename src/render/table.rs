@@ -11,6 +11,7 @@ use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
 
 use super::Summary;
 use crate::model::{Region, SecurityGroup};
+use crate::policy::exemption::Exemption;
 use crate::policy::fix::Fix;
 use crate::policy::{Severity, Status, Verdict};
 use crate::text::plain;
@@ -50,12 +51,17 @@ pub fn group(group: &SecurityGroup, verdict: &Verdict, region: Option<&Region>) 
             format_args!("[{}]", violation.reason).dimmed()
         );
         if let Some(exemption) = &violation.exemption {
-            let _ = writeln!(out, "{INDENT}  exempt by {}", plain(exemption));
+            let _ = writeln!(out, "{INDENT}  exempt by {}", exemption_words(exemption));
         } else if let Some(revoke) = Fix::new(&group.group_id, violation, region).revoke {
             let _ = writeln!(out, "{INDENT}  {} {}", "fix:".green(), plain(&revoke));
         }
     }
     out
+}
+
+/// Its id, and what it says.
+fn exemption_words(exemption: &Exemption) -> String {
+    format!("{}: {}", plain(&exemption.id), exemption.words())
 }
 
 /// The line of a group that is gone.

@@ -4,7 +4,7 @@
 
 use serde_json::{Map, Value};
 
-use super::{Trigger, TriggerError, classify};
+use super::{Action, Target, Trigger, TriggerError, classify};
 
 /// How many envelopes may stand in one another: SNS in SQS in a failure record in a queue, and some to spare.
 const DEPTH: usize = 8;
@@ -36,6 +36,21 @@ pub struct Message {
     pub sqs_id: Option<String>,
     /// The event.
     pub trigger: Result<Trigger, TriggerError>,
+}
+
+impl Batch {
+    /// Leaves out what counts only with `[sensitivity]` in the settings.
+    pub fn forget_references(&mut self) {
+        for message in &mut self.messages {
+            if let Ok(Trigger {
+                action: Action::Evaluate(targets),
+                ..
+            }) = &mut message.trigger
+            {
+                targets.retain(|target| !matches!(target, Target::Referencing(_)));
+            }
+        }
+    }
 }
 
 /// Every event in what the function was given.

@@ -7,7 +7,7 @@
 
 use serde_json::{Map, Value};
 
-use super::{Action, GroupRule, Kind, Proof, Record, Target, Trigger, TriggerError};
+use super::{Action, GroupRule, Kind, Proof, Record, Target, Trigger, TriggerError, tagged};
 use crate::model::{GroupId, Protocol, VpcId};
 use crate::policy::Opening;
 
@@ -228,7 +228,7 @@ impl Call<'_> {
     fn tagged_groups(&self) -> Result<Vec<Target>, Unknown> {
         let resources = member(self.parameters.request, "resourcesSet")
             .ok_or_else(|| Unknown("its parameters name no resources".to_owned()))?;
-        let mut targets = Vec::new();
+        let mut ids = Vec::new();
         for item in
             list(resources).ok_or_else(|| Unknown("its resources are not a list".to_owned()))?
         {
@@ -238,13 +238,13 @@ impl Call<'_> {
                 .and_then(text)
                 .ok_or_else(|| Unknown("a resource of it has no id".to_owned()))?;
             if id.starts_with("sg-") {
-                let target = Target::GroupId(group_id(&Value::String(id))?);
-                if !targets.contains(&target) {
-                    targets.push(target);
+                let id = group_id(&Value::String(id))?;
+                if !ids.contains(&id) {
+                    ids.push(id);
                 }
             }
         }
-        Ok(targets)
+        Ok(tagged(ids))
     }
 
     fn new_vpc(&self) -> Option<&Value> {

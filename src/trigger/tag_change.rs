@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{Action, Kind, Target, Trigger, group_of_arn};
+use super::{Action, Kind, Trigger, group_of_arn, tagged};
 
 pub(super) fn classify(detail: &Value, resources: &[String], trigger: &mut Trigger) {
     trigger.kind = Kind::TagChange;
@@ -10,12 +10,9 @@ pub(super) fn classify(detail: &Value, resources: &[String], trigger: &mut Trigg
     trigger.action = if (member("service"), member("resource-type")) == ("ec2", "security-group") {
         let groups: Option<Vec<_>> = resources.iter().map(|arn| group_of_arn(arn)).collect();
         match groups {
-            Some(groups) if !groups.is_empty() => Action::Evaluate(
-                groups
-                    .into_iter()
-                    .map(|(_, _, id)| Target::GroupId(id))
-                    .collect(),
-            ),
+            Some(groups) if !groups.is_empty() => {
+                Action::Evaluate(tagged(groups.into_iter().map(|(_, _, id)| id).collect()))
+            }
             _ => Action::Sweep(Some(
                 "a change of tags that does not tell its security group".to_owned(),
             )),

@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use jiff::civil::Date;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use sg_trust::finding::{Context, Finding, Passed, Scope};
 use sg_trust::model::{AccountId, Partition, Region, SecurityGroup};
-use sg_trust::policy::Policy;
+use sg_trust::policy::{Peers, Policy};
 use sg_trust::render::asff::{Asff, render};
 
 use crate::groups::{group, permissions};
@@ -26,7 +27,7 @@ fn context() -> Arc<Context> {
 
 pub(crate) fn finding(group: &Value) -> Finding {
     let group: SecurityGroup = serde_json::from_value(group.clone()).unwrap();
-    let verdict = Policy::default().evaluate(&group);
+    let verdict = Policy::default().evaluate(&group, &Peers::default(), Date::MIN);
     Finding::evaluated(&context(), Timestamp::UNIX_EPOCH, group, verdict)
 }
 

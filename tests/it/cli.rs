@@ -246,7 +246,17 @@ fn settings_are_shown_and_checked() {
     max_open_ports = 65000
     severity = "LOW"
     related_requirements = ["PCI DSS v4.0.1/1.3.1", "PCI DSS v3.2.1/1.2.1", "NIST.800-53.r5 SC-7"]
+    rule_ids = false
     "#);
+    let Run { code, out, .. } = run(&["policy", "--show", "--policy", "policy.example.toml"], "");
+    assert!(
+        code == 0 && out.contains("id = \"eks-cluster-self\""),
+        "{out}"
+    );
+    let Run {
+        code, out: again, ..
+    } = run(&["policy", "--show", "--policy", "-"], &out);
+    assert_eq!((code, again), (0, out), "what is shown is a settings file");
     let Run { code, err, .. } = run(
         &["policy", "--check", "-"],
         "severity = \"HIGH\"\nmax_open_port = 3\n",

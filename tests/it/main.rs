@@ -8,6 +8,7 @@
 mod asff;
 mod cli;
 mod corpus;
+mod depth;
 mod groups;
 mod hostile;
 mod reference;

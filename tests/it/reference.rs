@@ -2,16 +2,18 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use jiff::civil::Date;
 use proptest::prelude::*;
 use serde_json::Value;
 use sg_trust::model::SecurityGroup;
-use sg_trust::policy::{Policy, Reading, Status, Verdict};
+use sg_trust::policy::{Peers, Policy, Reading, Status, Verdict};
 use sg_trust::render::json;
 
 use crate::groups::{group, permission, permissions};
 
 fn evaluate(group: &Value, policy: &Policy) -> Verdict {
-    policy.evaluate(&serde_json::from_value::<SecurityGroup>(group.clone()).unwrap())
+    let group: SecurityGroup = serde_json::from_value(group.clone()).unwrap();
+    policy.evaluate(&group, &Peers::default(), Date::MIN)
 }
 
 fn reference() -> Policy {
@@ -163,7 +165,7 @@ fn keys(verdict: &Verdict) -> Vec<Key> {
 
 fn line(group: &Value, policy: &Policy) -> String {
     let group: SecurityGroup = serde_json::from_value(group.clone()).unwrap();
-    let verdict = policy.evaluate(&group);
+    let verdict = policy.evaluate(&group, &Peers::default(), Date::MIN);
     json::to_line(&json::Group::new(&group, &verdict, None)).unwrap()
 }
 

@@ -1,13 +1,16 @@
 //! `check`: evaluates security groups from JSON.
 
 use std::cell::LazyCell;
+use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use anyhow::{Context as _, anyhow, bail};
 use jiff::Timestamp;
 use sg_trust::finding::{Context, Finding, Passed, Scope};
-use sg_trust::model::{Partition, Region, SecurityGroup};
-use sg_trust::policy::Policy;
+use sg_trust::model::{GroupId, Partition, Region, SecurityGroup};
+use sg_trust::policy::exemption::Usage;
+use sg_trust::policy::{Peers, Policy, Verdict, day_of};
 use sg_trust::render::{Format, Report};
 use sg_trust::source::documents::Documents;
 
@@ -99,10 +102,16 @@ pub(crate) fn run(
     policy: &Policy,
     terminal: &mut Terminal,
 ) -> anyhow::Result<Outcome> {
-    // A wrong AWS_REGION matters only where it is the last resort, and stands in what is printed.
-    let of_environment = LazyCell::new(region_of_environment);
-    let mut report = Report::new(arguments.format.into());
-    let now = Timestamp::now();
+    let mut check = Check {
+        arguments,
+        policy,
+        of_environment: LazyCell::new(region_of_environment),
+        report: Report::new(arguments.format.into()),
+        peers: Peers::default(),
+        waiting: Waiting::default(),
+        usage: Usage::default(),
+        now: Timestamp::now(),
+    };
     for path in &arguments.files {
         let (name, reader) = match open(path) {
             Ok(opened) => opened,
@@ -112,50 +121,192 @@ pub(crate) fn run(
             }
         };
         for group in Documents::new(name, reader) {
-            let group = match group {
-                Ok(group) => group,
-                Err(error) => {
-                    terminal.complain(&error.to_string());
-                    continue;
-                }
-            };
-            let mut place = arguments
-                .region
-                .as_ref()
-                .map(with_partition)
-                .or_else(|| place_of(&group));
-            if place.is_none() {
-                match &*of_environment {
-                    Ok(region) => place = region.as_ref().map(with_partition),
-                    Err(error) if arguments.format == FormatArgument::Asff => bail!("{error}"),
-                    Err(_) => {}
-                }
+            match group {
+                Ok(group) => check.take(name, group, terminal)?,
+                Err(error) => terminal.complain(&error.to_string()),
             }
-            let text = match arguments.format {
-                FormatArgument::Asff => {
-                    let id = group.group_id.clone();
-                    match finding(policy, group, place, now)
-                        .and_then(|finding| Ok(report.finding(&finding)?))
-                    {
-                        Ok(text) => text,
-                        Err(error) => {
-                            terminal.complain(&format!("{name}: security group {id}: {error:#}"));
-                            continue;
-                        }
-                    }
-                }
-                _ => report.group(
-                    &group,
-                    &policy.evaluate(&group),
-                    place.as_ref().map(|(_, region)| region),
-                )?,
-            };
-            print(arguments.format, &text, terminal)?;
         }
     }
-    let failed = report.summary().failed;
-    print(arguments.format, &report.finish()?, terminal)?;
-    Ok(Outcome::of_failed(failed))
+    check.finish(terminal)
+}
+
+/// A run over groups as they come.
+struct Check<'a> {
+    arguments: &'a Arguments,
+    policy: &'a Policy,
+    /// A wrong AWS_REGION matters only where it is the last resort, and stands in what is printed.
+    of_environment: LazyCell<anyhow::Result<Option<Region>>>,
+    report: Report,
+    peers: Peers,
+    waiting: Waiting<'a>,
+    usage: Usage,
+    now: Timestamp,
+}
+
+/// Groups with violations, held until the groups that they let in have come: with `[sensitivity]` the severity depends on
+/// those.
+#[derive(Default)]
+struct Waiting<'a> {
+    groups: BTreeMap<usize, Held<'a>>,
+    /// By the groups that they wait for.
+    waiters: HashMap<GroupId, Vec<usize>>,
+    next: usize,
+}
+
+struct Held<'a> {
+    input: &'a str,
+    group: SecurityGroup,
+    /// For how many groups it waits.
+    waits_for: usize,
+}
+
+impl<'a> Waiting<'a> {
+    fn hold(&mut self, input: &'a str, group: SecurityGroup, sources: BTreeSet<GroupId>) {
+        let waits_for = sources.len();
+        for source in sources {
+            self.waiters.entry(source).or_default().push(self.next);
+        }
+        let held = Held {
+            input,
+            group,
+            waits_for,
+        };
+        self.groups.insert(self.next, held);
+        self.next += 1;
+    }
+
+    /// The groups that waited for this one alone.
+    fn release(&mut self, came: &GroupId) -> Vec<Held<'a>> {
+        let mut released = Vec::new();
+        for number in self.waiters.remove(came).unwrap_or_default() {
+            let Entry::Occupied(mut held) = self.groups.entry(number) else {
+                continue;
+            };
+            held.get_mut().waits_for -= 1;
+            if held.get().waits_for == 0 {
+                released.push(held.remove());
+            }
+        }
+        released
+    }
+}
+
+impl<'a> Check<'a> {
+    /// Prints a group, or holds it until its sources are known; and prints what waited for it.
+    fn take(
+        &mut self,
+        input: &'a str,
+        group: SecurityGroup,
+        terminal: &mut Terminal,
+    ) -> anyhow::Result<()> {
+        self.policy.see(&mut self.peers, &group);
+        let released = self.waiting.release(&group.group_id);
+        let verdict = self.evaluate(&group);
+        let unknown: BTreeSet<_> = self.policy.unknown_sources(&verdict, &self.peers).collect();
+        if unknown.is_empty() {
+            self.print(input, group, &verdict, terminal)?;
+        } else {
+            self.waiting.hold(input, group, unknown);
+        }
+        released
+            .into_iter()
+            .try_for_each(|held| self.print_held(held, terminal))
+    }
+
+    fn print_held(&mut self, held: Held<'a>, terminal: &mut Terminal) -> anyhow::Result<()> {
+        let verdict = self.evaluate(&held.group);
+        self.print(held.input, held.group, &verdict, terminal)
+    }
+
+    fn evaluate(&self, group: &SecurityGroup) -> Verdict {
+        self.policy.evaluate(group, &self.peers, day_of(self.now))
+    }
+
+    fn print(
+        &mut self,
+        input: &str,
+        group: SecurityGroup,
+        verdict: &Verdict,
+        terminal: &mut Terminal,
+    ) -> anyhow::Result<()> {
+        self.usage.note(verdict);
+        let place = self.place_of(&group)?;
+        let format = self.arguments.format;
+        let text = match format {
+            FormatArgument::Asff => {
+                let id = group.group_id.clone();
+                let finding = self.finding(group, verdict, place);
+                match finding.and_then(|finding| Ok(self.report.finding(&finding)?)) {
+                    Ok(text) => text,
+                    Err(error) => {
+                        terminal.complain(&format!("{input}: security group {id}: {error:#}"));
+                        return Ok(());
+                    }
+                }
+            }
+            _ => {
+                let region = place.as_ref().map(|(_, region)| region);
+                self.report.group(&group, verdict, region)?
+            }
+        };
+        print(format, &text, terminal)
+    }
+
+    fn place_of(&self, group: &SecurityGroup) -> anyhow::Result<Option<(Partition, Region)>> {
+        let region = self.arguments.region.as_ref();
+        if let Some(place) = region.map(with_partition).or_else(|| place_of(group)) {
+            return Ok(Some(place));
+        }
+        match &*self.of_environment {
+            Ok(region) => Ok(region.as_ref().map(with_partition)),
+            Err(error) if self.arguments.format == FormatArgument::Asff => bail!("{error}"),
+            Err(_) => Ok(None),
+        }
+    }
+
+    fn finding(
+        &self,
+        group: SecurityGroup,
+        verdict: &Verdict,
+        place: Option<(Partition, Region)>,
+    ) -> anyhow::Result<Finding> {
+        let (partition, region) =
+            place.context("its Region is not known: give --region, or set AWS_REGION, or keep SecurityGroupArn in the input")?;
+        let account = group
+            .owner_id
+            .clone()
+            .context("it has no OwnerId: the account of a finding is the group's owner")?;
+        let context = Arc::new(Context {
+            scope: Scope {
+                partition,
+                region,
+                account,
+            },
+            passed: Passed::default(),
+            related_requirements: self.policy.related_requirements.clone(),
+        });
+        Ok(Finding::evaluated(
+            &context,
+            self.now,
+            group,
+            verdict.clone(),
+        ))
+    }
+
+    /// Prints what still waits, for groups that did not come, and the end of the report; says what is to be said of the
+    /// exemptions.
+    fn finish(mut self, terminal: &mut Terminal) -> anyhow::Result<Outcome> {
+        for held in std::mem::take(&mut self.waiting.groups).into_values() {
+            self.print_held(held, terminal)?;
+        }
+        let failed = self.report.summary().failed;
+        print(self.arguments.format, &self.report.finish()?, terminal)?;
+        let warnings = self.usage.warnings(self.policy, None, day_of(self.now));
+        for warning in warnings.sentences {
+            terminal.say(&warning);
+        }
+        Ok(Outcome::of_failed(failed))
+    }
 }
 
 fn print(format: FormatArgument, text: &str, terminal: &mut Terminal) -> anyhow::Result<()> {
@@ -169,29 +320,4 @@ fn print(format: FormatArgument, text: &str, terminal: &mut Terminal) -> anyhow:
 /// A Region with the partition that its code tells.
 pub(crate) fn with_partition(region: &Region) -> (Partition, Region) {
     (Partition::of(region), region.clone())
-}
-
-fn finding(
-    policy: &Policy,
-    group: SecurityGroup,
-    place: Option<(Partition, Region)>,
-    now: Timestamp,
-) -> anyhow::Result<Finding> {
-    let (partition, region) =
-        place.context("its Region is not known: give --region, or set AWS_REGION, or keep SecurityGroupArn in the input")?;
-    let account = group
-        .owner_id
-        .clone()
-        .context("it has no OwnerId: the account of a finding is the group's owner")?;
-    let context = Arc::new(Context {
-        scope: Scope {
-            partition,
-            region,
-            account,
-        },
-        passed: Passed::default(),
-        related_requirements: policy.related_requirements.clone(),
-    });
-    let verdict = policy.evaluate(&group);
-    Ok(Finding::evaluated(&context, now, group, verdict))
 }

@@ -5,11 +5,13 @@ use std::fmt::Write as _;
 use anyhow::bail;
 use comfy_table::{ContentArrangement, Table, presets};
 use jiff::Timestamp;
-use sg_trust::model::{GroupPair, IpPermission, SecurityGroup};
+use jiff::civil::Date;
+use sg_trust::model::{GroupPair, IpPermission, Region, SecurityGroup};
+use sg_trust::policy::exemption::Consideration;
 use sg_trust::policy::fix::Fix;
 use sg_trust::policy::ports::ALL_PORTS;
 use sg_trust::policy::sentence::{name_of, ranges, whom};
-use sg_trust::policy::{Judgement, Policy, Reading, Reason};
+use sg_trust::policy::{Judgement, Peers, Policy, Reading, Reason, Verdict, Violation, day_of};
 use sg_trust::source::Snapshot;
 use sg_trust::text::plain;
 
@@ -50,7 +52,12 @@ pub(crate) fn run(
             snapshot.groups().len()
         );
     };
-    let verdict = policy.evaluate(group);
+    let mut peers = Peers::default();
+    for group in snapshot.groups() {
+        policy.see(&mut peers, group);
+    }
+    let today = day_of(Timestamp::now());
+    let verdict = policy.evaluate(group, &peers, today);
     let region = match place_of(group) {
         Some((_, region)) => Some(region),
         None => region_of_environment()?,
@@ -76,32 +83,87 @@ pub(crate) fn run(
     out += &permissions(policy, group);
     out += &unions(policy, group);
     for violation in &verdict.violations {
-        let fix = Fix::new(&group.group_id, violation, region.as_ref());
-        let _ = writeln!(
-            out,
-            "{} [{}], {}",
-            violation.sentence, violation.reason, violation.severity
-        );
-        for (what, command) in [("revoke", fix.revoke), ("allow instead", fix.authorize)] {
-            if let Some(command) = command {
-                let _ = writeln!(out, "  {what}: {}", plain(&command));
-            }
-        }
+        out += &violation_words(policy, group, violation, region.as_ref(), today);
     }
-    let _ = match verdict.violations.len() {
-        0 => writeln!(out, "Severity {}: there is no violation.", verdict.severity),
-        count => writeln!(
-            out,
-            "\nSeverity {}: the highest of {count} violation{}; the setting `severity` is {}.",
-            verdict.severity,
-            if count == 1 { "" } else { "s" },
-            policy.severity
-        ),
-    };
+    let _ = writeln!(out, "{}", severity_words(&verdict));
     terminal.print(&out)?;
     Ok(Outcome::of_failed(u64::from(
         verdict.status == sg_trust::policy::Status::Failed,
     )))
+}
+
+/// A violation: its sentence, what to do, how severe and why, and the exemptions that were considered.
+fn violation_words(
+    policy: &Policy,
+    group: &SecurityGroup,
+    violation: &Violation,
+    region: Option<&Region>,
+    today: Date,
+) -> String {
+    let mut out = format!("{} [{}]\n", violation.sentence, violation.reason);
+    let fix = Fix::new(&group.group_id, violation, region);
+    for (what, command) in [("revoke", fix.revoke), ("allow instead", fix.authorize)] {
+        if let Some(command) = command {
+            let _ = writeln!(out, "  {what}: {}", plain(&command));
+        }
+    }
+    let _ = writeln!(
+        out,
+        "  severity {}: {}",
+        violation.severity,
+        origin(policy, violation)
+    );
+    for exemption in &policy.exemptions {
+        let id = plain(&exemption.id);
+        let words = match exemption.consider(group, &violation.source, today) {
+            Consideration::Covers => format!("covers it: {}", exemption.words()),
+            Consideration::Ended(until) => format!("would cover it, but ended on {until}"),
+            Consideration::Differs(why) => format!("does not cover it: {}", plain(&why)),
+        };
+        let _ = writeln!(out, "  exemption {id} {words}");
+    }
+    out + "\n"
+}
+
+/// How the severity of a violation came about.
+fn origin(policy: &Policy, violation: &Violation) -> String {
+    let setting = format!("the setting `severity` is {}", policy.severity);
+    let (Some(sensitivity), Some(levels)) = (&policy.sensitivity, violation.levels) else {
+        return setting;
+    };
+    let target = plain(sensitivity.name(levels.target));
+    let source = plain(sensitivity.name(levels.source));
+    let source = if levels.is_seen {
+        format!("the source is {source}")
+    } else {
+        format!("the source cannot be seen and counts as {source}")
+    };
+    match sensitivity.distance(levels) {
+        0 => format!("{setting}; the group is {target}, {source}: not less sensitive"),
+        1 => format!("{setting}; the group is {target}, {source}: 1 level less sensitive"),
+        less => format!("{setting}; the group is {target}, {source}: {less} levels less sensitive"),
+    }
+}
+
+/// How the severity of a group came about.
+fn severity_words(verdict: &Verdict) -> String {
+    let exempt = verdict
+        .violations
+        .iter()
+        .filter(|violation| violation.exemption.is_some())
+        .count();
+    let counted = verdict.violations.len() - exempt;
+    let severity = verdict.severity;
+    match (counted, exempt) {
+        (0, 0) => format!("Severity {severity}: there is no violation."),
+        (0, _) => format!("Severity {severity}: every violation is exempt."),
+        (1, 0) => format!("Severity {severity}: that of the violation."),
+        (_, 0) => format!("Severity {severity}: the highest of {counted} violations."),
+        _ => format!(
+            "Severity {severity}: the highest of the violations that are not exempt ({counted} of {}).",
+            counted + exempt
+        ),
+    }
 }
 
 fn reading(policy: &Policy) -> &'static str {

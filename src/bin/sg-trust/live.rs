@@ -18,6 +18,9 @@ pub(crate) struct Account {
     id: AccountId,
 }
 
+/// What AWS says of each action that the product calls, by its name in IAM.
+pub(crate) type Probes = std::collections::BTreeMap<&'static str, sg_trust::aws::probe::Probe>;
+
 /// The account in one Region: where its groups come from, where its findings go, and what they have in common.
 pub(crate) struct Place {
     pub(crate) context: Arc<Context>,
@@ -42,6 +45,11 @@ impl Account {
         })
     }
 
+    /// Its id.
+    pub(crate) fn id(&self) -> &AccountId {
+        &self.id
+    }
+
     /// The Region that the environment or the profile names.
     pub(crate) fn region(&self) -> Option<Region> {
         self.config
@@ -56,13 +64,21 @@ impl Account {
             .map_err(|why| anyhow!(why))
     }
 
+    /// May these credentials do what the product does?
+    pub(crate) async fn probe(&self, scope: &Scope) -> Probes {
+        let config = self.config_in(&scope.region);
+        let hub = aws_sdk_securityhub::Client::new(&config);
+        sg_trust::aws::probe::actions(&ec2::client(&config), &hub, scope).await
+    }
+
+    fn config_in(&self, region: &Region) -> SdkConfig {
+        let region = aws_config::Region::new(region.as_str().to_owned());
+        self.config.to_builder().region(region).build()
+    }
+
     /// The account in a Region.
     pub(crate) fn place(&self, region: Region, policy: &Policy, patience: Patience) -> Place {
-        let config = self
-            .config
-            .to_builder()
-            .region(aws_config::Region::new(region.as_str().to_owned()))
-            .build();
+        let config = self.config_in(&region);
         let scope = Scope {
             partition: self.partition.clone(),
             region: region.clone(),

@@ -6,6 +6,7 @@ use clap::{CommandFactory as _, Parser, Subcommand};
 use sg_trust::policy::{Policy, Reading};
 
 mod check;
+mod doctor;
 mod explain;
 #[cfg(feature = "aws")]
 mod live;
@@ -78,6 +79,8 @@ enum Command {
     Scan(scan::Arguments),
     /// Archives all own active findings in Security Hub, before the product is removed.
     Retire(retire::Arguments),
+    /// Says in words what is missing for the product to work here.
+    Doctor(doctor::Arguments),
     /// Shows the effective settings, or validates a settings file.
     #[command(name = "policy")]
     Settings(policy::Arguments),
@@ -121,8 +124,9 @@ fn run(arguments: &Arguments, terminal: &mut Terminal) -> anyhow::Result<Outcome
     match &arguments.command {
         Command::Check(arguments) => check::run(arguments, &policy, terminal),
         Command::Replay(arguments) => replay::run(arguments, &policy, terminal),
-        Command::Targets(arguments) => targets::run(arguments, terminal),
-        Command::Test(arguments) => test::run(arguments, &policy, terminal),
+        Command::Doctor(arguments) => doctor::run(arguments, &policy, terminal),
+        Command::Targets(arguments) => targets::run(arguments, &policy, terminal),
+        Command::Test(arguments) => test::run(arguments, terminal),
         Command::Explain(arguments) => explain::run(arguments, &policy, terminal),
         Command::Scan(arguments) => scan::run(arguments, &policy, terminal),
         Command::Retire(arguments) => retire::run(arguments, terminal),

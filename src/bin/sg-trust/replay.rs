@@ -84,12 +84,16 @@ pub(crate) fn run(
     let batch = trigger::read(&event);
     let mut out = Vec::new();
     let writer = Writer::new(FormatArgument::from(arguments.format).into(), &mut out);
+    let mut trace = Trace::default();
     let handled = match &arguments.groups {
-        Some(groups) => offline(arguments, groups, &batch, policy, &writer),
-        None => live(arguments, &batch, policy, &writer),
+        Some(groups) => offline(arguments, groups, &batch, policy, &writer, &mut trace),
+        None => live(arguments, &batch, policy, &writer, &mut trace),
     };
     let handled = handled.with_context(|| event_name.to_owned())?;
     let summary = writer.finish()?;
+    for warning in trace.warnings() {
+        terminal.say(warning);
+    }
     report(
         arguments,
         event_name,
@@ -108,6 +112,7 @@ fn offline(
     batch: &Batch,
     policy: &Policy,
     writer: &Out<'_>,
+    trace: &mut Trace,
 ) -> anyhow::Result<Handled> {
     let (name, reader) = open(groups)?;
     let snapshot = Snapshot::read(name, reader, Timestamp::now())?;
@@ -121,11 +126,11 @@ fn offline(
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
         .build()?;
-    let mut trace = Trace::default();
     Ok(match arguments.format {
         // What would stand in the hub, which a sweep does not tell what it need not know.
-        ReplayFormat::Asff => runtime
-            .block_on(Pipeline::new(policy, context, &snapshot, writer).handle(batch, &mut trace)),
+        ReplayFormat::Asff => {
+            runtime.block_on(Pipeline::new(policy, context, &snapshot, writer).handle(batch, trace))
+        }
         ReplayFormat::Table | ReplayFormat::Json => {
             let observer = |finding: &Finding| writer.write(std::slice::from_ref(finding));
             let pipeline = Pipeline::new(policy, context, &snapshot, &Nowhere);
@@ -134,14 +139,20 @@ fn offline(
                     observer: Some(&observer),
                     ..pipeline
                 }
-                .handle(batch, &mut trace),
+                .handle(batch, trace),
             )
         }
     })
 }
 
 #[cfg(not(feature = "aws"))]
-fn live(_: &Arguments, _: &Batch, _: &Policy, _: &Out<'_>) -> anyhow::Result<Handled> {
+fn live(
+    _: &Arguments,
+    _: &Batch,
+    _: &Policy,
+    _: &Out<'_>,
+    _: &mut Trace,
+) -> anyhow::Result<Handled> {
     bail!("{}", crate::terminal::NOT_BUILT_IN)
 }
 
@@ -151,6 +162,7 @@ fn live(
     batch: &Batch,
     policy: &Policy,
     writer: &Out<'_>,
+    trace: &mut Trace,
 ) -> anyhow::Result<Handled> {
     use sg_trust::aws::Patience;
 
@@ -165,14 +177,13 @@ fn live(
             .region()
             .context("no Region: give --region, or set AWS_REGION")?;
         let place = account.place(region, policy, Patience::SWEEP);
-        let mut trace = Trace::default();
         Ok(if arguments.publish {
             let pipeline = Pipeline::new(policy, place.context, &place.source, &place.hub);
             Pipeline {
                 observer: Some(&observer),
                 ..pipeline
             }
-            .handle(batch, &mut trace)
+            .handle(batch, trace)
             .await
         } else {
             let pipeline = Pipeline::new(policy, place.context, &place.source, &Nowhere);
@@ -180,7 +191,7 @@ fn live(
                 observer: Some(&observer),
                 ..pipeline
             }
-            .handle(batch, &mut trace)
+            .handle(batch, trace)
             .await
         })
     })?

@@ -55,9 +55,13 @@ async fn scan(
 ) -> anyhow::Result<Outcome> {
     use std::io::ErrorKind;
 
+    use jiff::Timestamp;
     use sg_trust::aws::Patience;
     use sg_trust::finding::Finding;
+    use sg_trust::policy::day_of;
+    use sg_trust::policy::exemption::Usage;
     use sg_trust::sink::{SinkError, Writer};
+    use sg_trust::telemetry::Trace;
 
     use crate::live::Account;
 
@@ -74,6 +78,8 @@ async fn scan(
     let bar = indicatif::ProgressBar::new_spinner();
     bar.enable_steady_tick(std::time::Duration::from_millis(120));
     let mut failures = Vec::new();
+    let mut usage = Usage::default();
+    let mut warnings = Vec::new();
     let writer = Writer::new(
         arguments.format.into(),
         terminal.results(arguments.format == FormatArgument::Table),
@@ -96,7 +102,16 @@ async fn scan(
                 written => written,
             }
         };
-        if let Err(error) = sweep(&place, policy, arguments.publish, &observer).await {
+        let mut trace = Trace::default();
+        let swept = sweep(&place, policy, arguments.publish, &observer, &mut trace).await;
+        usage.join(&trace.usage);
+        warnings.extend(
+            trace
+                .rules_unknown
+                .take()
+                .map(|why| format!("{region}: {why}")),
+        );
+        if let Err(error) = swept {
             if crate::terminal::is_closed_pipe(&error) {
                 return Err(error);
             }
@@ -105,6 +120,13 @@ async fn scan(
     }
     bar.finish_and_clear();
     let summary = writer.finish()?;
+    if failures.is_empty() {
+        let of_exemptions = usage.warnings(policy, Some(account.id()), day_of(Timestamp::now()));
+        warnings.extend(of_exemptions.sentences);
+    }
+    for warning in warnings {
+        terminal.say(&warning);
+    }
     for failure in failures {
         terminal.complain(&failure);
     }
@@ -117,15 +139,14 @@ async fn sweep(
     policy: &Policy,
     publish: bool,
     observer: &sg_trust::pipeline::Observer<'_>,
+    trace: &mut sg_trust::telemetry::Trace,
 ) -> anyhow::Result<()> {
     use std::sync::Arc;
 
     use sg_trust::pipeline::Pipeline;
     use sg_trust::sink::Nowhere;
-    use sg_trust::telemetry::Trace;
 
     let context = Arc::clone(&place.context);
-    let mut trace = Trace::default();
     if publish {
         place.check_clock().await?;
         let pipeline = Pipeline::new(policy, context, &place.source, &place.hub);
@@ -133,7 +154,7 @@ async fn sweep(
             observer: Some(observer),
             ..pipeline
         }
-        .sweep_account(&mut trace)
+        .sweep_account(trace)
         .await?;
     } else {
         let pipeline = Pipeline::new(policy, context, &place.source, &Nowhere);
@@ -141,7 +162,7 @@ async fn sweep(
             observer: Some(observer),
             ..pipeline
         }
-        .sweep_account(&mut trace)
+        .sweep_account(trace)
         .await?;
     }
     Ok(())

@@ -1,5 +1,6 @@
 //! `targets`: what an event makes the function do, and why.
 
+use sg_trust::policy::Policy;
 use sg_trust::render::json;
 use sg_trust::render::targets::Invocation;
 use sg_trust::trigger::{self, Message, Shape};
@@ -11,7 +12,8 @@ Examples:
   sg-trust targets events/authorize-ingress.json
   sg-trust targets - < event.json | jq -r '.action, .targets[]'
 
-Never needs AWS. JSON that is no event exits 2.";
+Never needs AWS. What a tag change means to the groups that reference the changed one is shown with settings that have
+[sensitivity]. JSON that is no event exits 2.";
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
@@ -21,9 +23,16 @@ pub(crate) struct Arguments {
     event: String,
 }
 
-pub(crate) fn run(arguments: &Arguments, terminal: &mut Terminal) -> anyhow::Result<Outcome> {
+pub(crate) fn run(
+    arguments: &Arguments,
+    policy: &Policy,
+    terminal: &mut Terminal,
+) -> anyhow::Result<Outcome> {
     let (name, event) = read_event(&arguments.event)?;
-    let batch = trigger::read(&event);
+    let mut batch = trigger::read(&event);
+    if policy.sensitivity.is_none() {
+        batch.forget_references();
+    }
     if let (
         Shape::Single,
         [

@@ -96,6 +96,16 @@ pub fn check(asff: &Asff) -> Vec<String> {
         digest.len() == 16 && digest.bytes().all(|byte| byte.is_ascii_hexdigit()),
         "sg-trust/digest is missing",
     );
+    let is_exempt = asff.compliance.status == "WARNING";
+    need(
+        is_exempt != asff.compliance.status_reasons.is_empty()
+            && asff
+                .compliance
+                .status_reasons
+                .iter()
+                .all(|reason| has_text(&reason.description)),
+        "Compliance.StatusReasons does not go with the compliance status",
+    );
     let is_informational = asff.finding_provider_fields.severity.label == "INFORMATIONAL";
     let is_failed = asff.compliance.status == "FAILED";
     need(

@@ -64,6 +64,15 @@ pub struct Compliance {
     pub status: &'static str,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub related_requirements: Vec<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub status_reasons: Vec<StatusReason>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct StatusReason {
+    pub reason_code: &'static str,
+    pub description: String,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

@@ -1,0 +1,220 @@
+//! What `doctor` asks AWS: may these credentials do what the product does? Nothing is changed by asking.
+//!
+//! EC2 has dry runs. Security Hub has none: what may be imported is found out with a finding that it must refuse, one
+//! without a resource.
+
+use std::collections::BTreeMap;
+
+use aws_sdk_securityhub::types::{
+    AwsSecurityFinding, AwsSecurityFindingFilters, StringFilter, StringFilterComparison,
+};
+
+use super::{Failure, Patience, is_later};
+use crate::finding::Scope;
+use crate::policy;
+
+/// What came of asking for one action.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Probe {
+    /// It may be done.
+    Allowed,
+    /// It may not: what AWS said.
+    Denied(String),
+    /// Security Hub CSPM is not enabled: what AWS said.
+    NotEnabled(String),
+    /// There was no answer that tells.
+    Unclear(String),
+}
+
+impl Probe {
+    fn of(failure: Failure) -> Self {
+        let text = failure.to_string();
+        match failure {
+            Failure::Answer { code, status, .. } => match code.as_str() {
+                "DryRunOperation" => Self::Allowed,
+                "InvalidAccessException" => Self::NotEnabled(text),
+                _ if is_later(&code, status) => Self::Unclear(text),
+                "UnauthorizedOperation" | "AccessDenied" | "AccessDeniedException" => {
+                    Self::Denied(text)
+                }
+                _ => Self::Unclear(text),
+            },
+            Failure::NoAnswer(_) | Failure::NotMade(_) => Self::Unclear(text),
+        }
+    }
+
+    fn from<T>(outcome: Result<T, Failure>) -> Self {
+        match outcome {
+            Ok(_) => Self::Allowed,
+            Err(failure) => Self::of(failure),
+        }
+    }
+}
+
+/// What each action that the product calls came to, by its name in IAM.
+pub async fn actions(
+    ec2: &aws_sdk_ec2::Client,
+    hub: &aws_sdk_securityhub::Client,
+    scope: &Scope,
+) -> BTreeMap<&'static str, Probe> {
+    let timeouts = || Patience::EVENT.timeouts();
+    let of_ec2 = || aws_sdk_ec2::config::Builder::new().timeout_config(timeouts());
+    let of_hub = || aws_sdk_securityhub::config::Builder::new().timeout_config(timeouts());
+    let groups = ec2.describe_security_groups().dry_run(true).customize();
+    let groups = groups.config_override(of_ec2()).send();
+    let rules = ec2
+        .describe_security_group_rules()
+        .dry_run(true)
+        .customize();
+    let rules = rules.config_override(of_ec2()).send();
+    let vpcs = ec2.describe_vpcs().dry_run(true).customize();
+    let vpcs = vpcs.config_override(of_ec2()).send();
+    let described = hub.describe_hub().customize();
+    let described = described.config_override(of_hub()).send();
+    let own = StringFilter::builder()
+        .value(policy::ID)
+        .comparison(StringFilterComparison::Equals)
+        .build();
+    let filters = AwsSecurityFindingFilters::builder().generator_id(own);
+    let read = hub.get_findings().filters(filters.build()).max_results(1);
+    let read = read.customize().config_override(of_hub()).send();
+    let imported = hub.batch_import_findings().findings(refusable(scope));
+    let imported = imported.customize().config_override(of_hub()).send();
+    BTreeMap::from([
+        (
+            "ec2:DescribeSecurityGroups",
+            Probe::from(groups.await.map_err(Failure::of)),
+        ),
+        (
+            "ec2:DescribeSecurityGroupRules",
+            Probe::from(rules.await.map_err(Failure::of)),
+        ),
+        (
+            "ec2:DescribeVpcs",
+            Probe::from(vpcs.await.map_err(Failure::of)),
+        ),
+        (
+            "securityhub:DescribeHub",
+            Probe::from(described.await.map_err(Failure::of)),
+        ),
+        (
+            "securityhub:GetFindings",
+            Probe::from(read.await.map_err(Failure::of)),
+        ),
+        (
+            "securityhub:BatchImportFindings",
+            of_import(imported.await.map_err(Failure::of)),
+        ),
+    ])
+}
+
+/// That the finding is refused as such means that the import was allowed.
+fn of_import<T>(outcome: Result<T, Failure>) -> Probe {
+    match outcome {
+        Err(Failure::Answer { code, .. })
+            if [
+                "InvalidInputException",
+                "InvalidInput",
+                "ValidationException",
+            ]
+            .contains(&code.as_str()) =>
+        {
+            Probe::Allowed
+        }
+        other => Probe::from(other),
+    }
+}
+
+/// A finding without a resource, which Security Hub must refuse.
+fn refusable(scope: &Scope) -> AwsSecurityFinding {
+    let Scope {
+        partition,
+        region,
+        account,
+    } = scope;
+    let moment = "1970-01-01T00:00:00.000Z";
+    AwsSecurityFinding::builder()
+        .schema_version("2018-10-08")
+        .id(format!("{region}/{account}/{}/doctor", policy::ID))
+        .product_arn(format!(
+            "arn:{partition}:securityhub:{region}:{account}:product/{account}/default"
+        ))
+        .generator_id(policy::ID)
+        .aws_account_id(account.as_str())
+        .created_at(moment)
+        .updated_at(moment)
+        .title("sg-trust doctor: a finding that must be refused")
+        .description("sg-trust doctor: a finding that must be refused")
+        .set_resources(Some(Vec::new()))
+        .build()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::aws::canned::{config, scope};
+    use crate::aws::ec2;
+
+    /// What each action comes to when AWS answers so.
+    async fn probes(
+        answer: impl Fn(&str) -> (u16, String) + Send + Sync + 'static,
+    ) -> BTreeMap<&'static str, Probe> {
+        let (config, _) = config(move |_, body| answer(body));
+        let hub = aws_sdk_securityhub::Client::new(&config);
+        actions(&ec2::client(&config), &hub, &scope()).await
+    }
+
+    fn of_ec2(code: &str) -> String {
+        format!(
+            "<Response><Errors><Error><Code>{code}</Code><Message>m</Message></Error></Errors><RequestID>r</RequestID></Response>"
+        )
+    }
+
+    #[tokio::test]
+    async fn a_dry_run_and_a_refused_finding_mean_that_it_is_allowed() {
+        let probes = probes(|body| {
+            if body.starts_with("Action=") {
+                (412, of_ec2("DryRunOperation"))
+            } else if body.contains("doctor") {
+                let failed = r#"{"FailedCount":1,"SuccessCount":0,"FailedFindings":[{"Id":"x","ErrorCode":"InvalidInput","ErrorMessage":"m"}]}"#;
+                (200, failed.to_owned())
+            } else {
+                (200, "{}".to_owned())
+            }
+        })
+        .await;
+        assert_eq!(probes.len(), 6);
+        assert!(
+            probes.values().all(|probe| *probe == Probe::Allowed),
+            "{probes:?}"
+        );
+    }
+
+    #[tokio::test]
+    async fn what_is_denied_is_told_from_what_is_off() {
+        let probes = probes(|body| {
+            if body.starts_with("Action=") {
+                (403, of_ec2("UnauthorizedOperation"))
+            } else {
+                let off = r#"{"__type":"InvalidAccessException","Message":"not subscribed","Code":"InvalidAccessException"}"#;
+                (401, off.to_owned())
+            }
+        })
+        .await;
+        let (of_ec2, of_hub): (Vec<_>, Vec<_>) = probes
+            .into_iter()
+            .partition(|(action, _)| action.starts_with("ec2:"));
+        assert!(
+            of_ec2
+                .iter()
+                .all(|(_, probe)| matches!(probe, Probe::Denied(_))),
+            "{of_ec2:?}"
+        );
+        assert!(
+            of_hub
+                .iter()
+                .all(|(_, probe)| matches!(probe, Probe::NotEnabled(_))),
+            "{of_hub:?}"
+        );
+    }
+}

@@ -1,0 +1,217 @@
+//! `doctor`: says in words what is missing for the product to work here, and what it cannot tell.
+
+use sg_trust::model::Region;
+use sg_trust::policy::Policy;
+
+use crate::check::parse_region;
+use crate::terminal::{Outcome, Terminal};
+
+const EXAMPLES: &str = "\
+Examples:
+  sg-trust doctor
+  sg-trust doctor --region eu-west-1 --policy policy.toml
+
+Asks with your credentials, by dry runs; nothing is changed. Exits 1 if anything is missing.";
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Arguments {
+    /// The Region; without it that of the environment or the profile.
+    #[arg(long, value_name = "REGION", value_parser = parse_region)]
+    region: Option<Region>,
+}
+
+#[cfg(not(feature = "aws"))]
+pub(crate) fn run(_: &Arguments, _: &Policy, _: &mut Terminal) -> anyhow::Result<Outcome> {
+    anyhow::bail!("{}", crate::terminal::NOT_BUILT_IN)
+}
+
+#[cfg(feature = "aws")]
+pub(crate) fn run(
+    arguments: &Arguments,
+    policy: &Policy,
+    terminal: &mut Terminal,
+) -> anyhow::Result<Outcome> {
+    sg_trust::aws::block_on(|| live::examine(arguments, policy, terminal))?
+}
+
+#[cfg(feature = "aws")]
+mod live {
+    use std::fmt::Write as _;
+
+    use anyhow::Context as _;
+    use owo_colors::OwoColorize as _;
+    use sg_trust::aws::Patience;
+    use sg_trust::aws::probe::Probe;
+    use sg_trust::finding::Scope;
+    use sg_trust::policy::Policy;
+    use sg_trust::text::plain;
+
+    use super::Arguments;
+    use crate::live::{Account, Probes};
+    use crate::terminal::{Outcome, Terminal};
+
+    /// What was found out, line by line.
+    #[derive(Default)]
+    struct Report {
+        text: String,
+        missing: u64,
+    }
+
+    impl Report {
+        fn good(&mut self, what: &str) {
+            let _ = writeln!(self.text, "{}       {}", "ok".green(), plain(what));
+        }
+
+        fn missing(&mut self, what: &str, remedy: &str) {
+            self.missing += 1;
+            let _ = writeln!(
+                self.text,
+                "{}  {}\n         {}",
+                "missing".red().bold(),
+                plain(what),
+                plain(remedy)
+            );
+        }
+
+        fn unclear(&mut self, what: &str, command: &str) {
+            let _ = writeln!(
+                self.text,
+                "{}        {}\n         {}",
+                "?".yellow(),
+                plain(what),
+                plain(command)
+            );
+        }
+    }
+
+    pub(super) async fn examine(
+        arguments: &Arguments,
+        policy: &Policy,
+        terminal: &mut Terminal,
+    ) -> anyhow::Result<Outcome> {
+        let mut report = Report::default();
+        match Account::find(arguments.region.as_ref()).await {
+            Err(error) => report.missing(
+                &format!("the credentials or the Region: {error:#}"),
+                "try: aws sts get-caller-identity",
+            ),
+            Ok(account) => {
+                let region = account
+                    .region()
+                    .context("no Region: give --region, or set AWS_REGION")?;
+                let place = account.place(region, policy, Patience::EVENT);
+                let scope = &place.context.scope;
+                report.good(&format!(
+                    "credentials of account {}, partition {}; region {}",
+                    scope.account, scope.partition, scope.region
+                ));
+                match place.check_clock().await {
+                    Ok(()) => report.good("the clock is EC2's"),
+                    Err(error) => report.unclear(&format!("the clock: {error:#}"), "try: date -u"),
+                }
+                let probes = account.probe(scope).await;
+                hub(&mut report, scope, &probes);
+                permissions(&mut report, scope, policy, &probes);
+                unknown(&mut report, scope);
+            }
+        }
+        report.good("the settings");
+        terminal.print_coloured(&report.text)?;
+        Ok(Outcome::of_failed(report.missing))
+    }
+
+    /// Is Security Hub CSPM on?
+    fn hub(report: &mut Report, scope: &Scope, probes: &Probes) {
+        let of_hub = |probe: &&Probe| matches!(probe, Probe::NotEnabled(_));
+        let place = format!("in account {}, region {}", scope.account, scope.region);
+        match (probes.values().find(of_hub), probes.get("securityhub:DescribeHub")) {
+            (Some(Probe::NotEnabled(said)), _) => report.missing(
+                &format!("Security Hub CSPM is not enabled {place}: {said}"),
+                &format!(
+                    "enable it: aws securityhub enable-security-hub --no-enable-default-standards --region {}",
+                    scope.region
+                ),
+            ),
+            (_, Some(Probe::Allowed)) => {
+                report.good(&format!("Security Hub CSPM is enabled {place}"));
+            }
+            _ => report.unclear(
+                &format!("whether Security Hub CSPM is enabled {place}: nothing may be asked of it"),
+                &format!("try: aws securityhub describe-hub --region {}", scope.region),
+            ),
+        }
+    }
+
+    /// May the credentials do what the product does?
+    fn permissions(report: &mut Report, scope: &Scope, policy: &Policy, probes: &Probes) {
+        let is_hub_known_to_be_on = probes.get("securityhub:DescribeHub") == Some(&Probe::Allowed);
+        for (action, probe) in probes {
+            if *action == "ec2:DescribeSecurityGroupRules" && !policy.rule_ids {
+                continue;
+            }
+            let resource = resource(action, scope);
+            match probe {
+                Probe::Allowed => report.good(action),
+                // Said already.
+                Probe::NotEnabled(_) => {}
+                Probe::Unclear(said) => report.unclear(
+                    &format!("{action}: {said}"),
+                    "no answer that tells: try again, and look at the network",
+                ),
+                Probe::Denied(said) => {
+                    let causes = if action.starts_with("ec2:") || is_hub_known_to_be_on {
+                        "account, Region and partition are right"
+                    } else {
+                        "or Security Hub CSPM is not enabled, which it answers with the same error"
+                    };
+                    report.missing(
+                        &format!("{action}: {said}"),
+                        &format!(
+                            "allow it on {resource}, and see that no policy above (service control policy, permissions boundary) denies it; {causes}"
+                        ),
+                    );
+                }
+            }
+        }
+    }
+
+    fn resource(action: &str, scope: &Scope) -> String {
+        let Scope {
+            partition,
+            region,
+            account,
+        } = scope;
+        let hub = format!("arn:{partition}:securityhub:{region}:{account}");
+        match action {
+            "securityhub:BatchImportFindings" => format!("{hub}:product/{account}/default"),
+            action if action.starts_with("securityhub:") => format!("{hub}:hub/default"),
+            _ => "resource *".to_owned(),
+        }
+    }
+
+    /// What nobody can tell from here, with the command that tells it.
+    fn unknown(report: &mut Report, scope: &Scope) {
+        let region = &scope.region;
+        for (what, command) in [
+            (
+                "whether a trail logs write management events here: without one no event comes",
+                format!("aws cloudtrail describe-trails --region {region}, then aws cloudtrail get-trail-status and get-event-selectors --trail-name …"),
+            ),
+            (
+                "whether the rule on the default bus is enabled, and has the function as its target",
+                format!("aws events list-rules --region {region} --query \"Rules[?contains(EventPattern || '', 'AuthorizeSecurityGroupIngress')].[Name,State]\""),
+            ),
+            (
+                "whether the schedule of the sweep is enabled",
+                format!("aws scheduler list-schedules --region {region}"),
+            ),
+            (
+                "whether the function's own role may do the same: these were your credentials",
+                "aws iam simulate-principal-policy --policy-source-arn <the role's ARN> --action-names ec2:DescribeSecurityGroups securityhub:BatchImportFindings".to_owned(),
+            ),
+        ] {
+            report.unclear(what, &command);
+        }
+    }
+}

@@ -1,0 +1,156 @@
+//! Sensitivity: how much the data behind a group is worth, told by a tag, and what of it makes a violation worse.
+//!
+//! A web tier that reaches a restricted database is worse than two equals that reach each other. So the severity comes
+//! from both ends: from how many levels less sensitive the source is than the target.
+
+use std::collections::HashMap;
+
+use serde::Serialize;
+
+use super::{Policy, Severity, Source, Verdict};
+use crate::model::{GroupId, SecurityGroup};
+
+/// The settings of the sensitivity of groups.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Sensitivity {
+    /// The tag that tells a group's level.
+    pub tag: String,
+    /// The levels, from least to most sensitive.
+    pub levels: Vec<String>,
+    /// The level of a group without the tag, or with another value; one of them.
+    pub default: String,
+    /// The level of a source that cannot be seen; one of them.
+    pub unseen: String,
+    /// The severity when the source is 1, 2, … levels less sensitive than the target; the last for all beyond.
+    pub raise: Vec<Severity>,
+}
+
+/// How sensitive: the place among the levels, from the least.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Level(usize);
+
+/// What is known of the groups that others let in.
+#[derive(Debug, Clone, Default)]
+pub struct Peers(HashMap<String, Peer>);
+
+/// What is known of one.
+#[derive(Debug, Clone)]
+struct Peer {
+    name: Option<String>,
+    level: Level,
+}
+
+impl Sensitivity {
+    /// The level of this name, without regard to case.
+    #[must_use]
+    pub fn find(&self, name: &str) -> Option<Level> {
+        self.levels
+            .iter()
+            .position(|level| level.to_lowercase() == name.to_lowercase())
+            .map(Level)
+    }
+
+    /// The level of a group by its tag.
+    #[must_use]
+    pub fn of(&self, group: &SecurityGroup) -> Level {
+        group
+            .tags
+            .get(&self.tag)
+            .and_then(|value| self.find(value))
+            .or_else(|| self.find(&self.default))
+            .unwrap_or(Level(0))
+    }
+
+    /// The level of a source: its own, when it was seen.
+    fn of_source(&self, group: &SecurityGroup, source: &Source, peers: &Peers) -> Level {
+        if source.is_self {
+            return self.of(group);
+        }
+        match peers.get(source) {
+            Some(peer) => peer.level,
+            None => self.find(&self.unseen).unwrap_or(Level(0)),
+        }
+    }
+
+    /// A level's name, as the settings spell it.
+    #[must_use]
+    pub fn name(&self, level: Level) -> &str {
+        self.levels.get(level.0).map_or("", String::as_str)
+    }
+
+    /// How many levels less sensitive the source of a violation is than the target.
+    #[must_use]
+    pub fn distance(&self, levels: Levels) -> usize {
+        levels.target.0.saturating_sub(levels.source.0)
+    }
+
+    /// The severity of a violation, given what it would be at equal levels.
+    #[must_use]
+    pub fn severity(&self, levels: Levels, equal: Severity) -> Severity {
+        let raised = self
+            .distance(levels)
+            .checked_sub(1)
+            .and_then(|step| self.raise.get(step).or(self.raise.last()));
+        raised.map_or(equal, |raised| equal.max(*raised))
+    }
+}
+
+/// Both ends of a violation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Levels {
+    /// Of the group.
+    pub target: Level,
+    /// Of the source.
+    pub source: Level,
+    /// Was the source seen, or does it count as one that cannot be?
+    pub is_seen: bool,
+}
+
+impl Peers {
+    fn get(&self, source: &Source) -> Option<&Peer> {
+        self.0.get(source.group_id.as_deref()?)
+    }
+
+    /// The name of a source, where it is known.
+    pub(super) fn name(&self, source: &Source) -> Option<&str> {
+        self.get(source)?.name.as_deref()
+    }
+}
+
+impl Policy {
+    /// Remembers of a group what the groups that let it in need to know. Nothing, without `[sensitivity]`.
+    pub fn see(&self, peers: &mut Peers, group: &SecurityGroup) {
+        if let Some(sensitivity) = &self.sensitivity {
+            let peer = Peer {
+                name: group.group_name.clone(),
+                level: sensitivity.of(group),
+            };
+            peers.0.insert(group.group_id.as_str().to_owned(), peer);
+        }
+    }
+
+    /// The sources of the violations that have not been seen, and on which the severity depends. None, without
+    /// `[sensitivity]`.
+    pub fn unknown_sources(
+        &self,
+        verdict: &Verdict,
+        peers: &Peers,
+    ) -> impl Iterator<Item = GroupId> {
+        let sources = verdict.violations.iter().map(|violation| &violation.source);
+        sources
+            .filter(|source| self.sensitivity.is_some() && !source.is_self)
+            .filter(|source| peers.get(source).is_none())
+            .filter_map(|source| source.group_id.as_deref().map(GroupId::new))
+    }
+
+    /// Both ends of a violation. None, without `[sensitivity]`.
+    #[must_use]
+    pub fn levels(&self, group: &SecurityGroup, source: &Source, peers: &Peers) -> Option<Levels> {
+        let sensitivity = self.sensitivity.as_ref()?;
+        Some(Levels {
+            target: sensitivity.of(group),
+            source: sensitivity.of_source(group, source, peers),
+            is_seen: source.is_self || peers.get(source).is_some(),
+        })
+    }
+}

@@ -1,0 +1,259 @@
+"""Exemptions, severity from both ends, and the ids of rules, in the function."""
+
+import datetime
+import json
+
+import pytest
+from cloudtrail import ACCOUNT, event
+from proxy import ec2_error
+from test_sweep import SWEEP
+
+ACTIVE, EXEMPT = ("FAILED", "ACTIVE"), ("WARNING", "ARCHIVED")
+SENSITIVITY = '[sensitivity]\ntag = "Data"\nlevels = ["public", "internal", "restricted"]\ndefault = "internal"\n'
+
+
+def day(days):
+    return (datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(days=days)).date()
+
+
+def exemption(id="accepted", target=f'account = "{ACCOUNT}"', source='"any"', until=None):
+    end = f"until = {until}\n" if until else ""
+    return f'[[exemption]]\nid = "{id}"\nreason = "accepted by the board"\nowner = "platform"\n{end}target = {{ {target} }}\nsource = {source}\n'
+
+
+@pytest.fixture
+def with_settings(functions, tmp_path):
+    """Starts functions with these settings."""
+    count = 0
+
+    def start(text):
+        nonlocal count
+        count += 1
+        path = tmp_path / f"policy-{count}.toml"
+        path.write_text(text)
+        return functions(environment={"SG_TRUST_POLICY_FILE": str(path)})
+
+    return start
+
+
+def evaluate(*groups):
+    return {"action": "evaluate", "group_ids": list(groups)}
+
+
+def test_an_exemption_holds_until_its_end(account, with_settings, proxy):
+    source, group = account.group("web"), account.group("db")
+    account.allow(group, source)
+    holds, ended = with_settings(exemption(until=day(1))), with_settings(exemption(until=day(-1)))
+    answer = holds.invoke(evaluate(group))
+    assert (answer.body["exempt"], answer.body["failed"]) == (1, 0)
+    assert account.states() == {group: EXEMPT}
+    finding = account.findings()[group]
+    assert finding["FindingProviderFields"]["Severity"]["Label"] == "INFORMATIONAL"
+    assert finding["Compliance"]["StatusReasons"] == [
+        {"ReasonCode": "EXEMPTED", "Description": f"accepted by the board (owner platform, until {day(1)})"}
+    ]
+    assert "exemption accepted" in finding["ProductFields"]["sg-trust/violation/1"]
+    # A sweep with nothing changed imports nothing.
+    proxy.calls.clear()
+    assert holds.invoke(SWEEP).body["exempt"] == 1
+    assert proxy.count() == {"GetFindings": 2, "DescribeSecurityGroups": 1}
+    # The day after its end the next sweep turns it FAILED by itself.
+    assert ended.invoke(SWEEP).body["failed"] == 1
+    assert account.states() == {group: ACTIVE}
+    assert account.findings()[group]["Compliance"].get("StatusReasons", []) == []
+    # And the sweep of who renewed it exempts it again.
+    assert holds.invoke(SWEEP).body["exempt"] == 1
+    assert account.states() == {group: EXEMPT}
+
+
+def test_a_partly_exempt_group_fails_and_lists_both(account, with_settings):
+    source, group = account.group("web"), account.group("db")
+    account.allow(group, source)
+    account.allow(group, group)
+    function = with_settings(exemption(source='"self"'))
+    assert function.invoke(evaluate(group)).body["failed"] == 1
+    fields = account.findings()[group]["ProductFields"]
+    assert fields["sg-trust/violations"] == "2"
+    assert "exemption" not in fields["sg-trust/violation/1"] and fields["sg-trust/violation/2"].endswith("exemption accepted")
+
+
+def test_an_exempt_finding_is_published_anew_after_twenty_days(account, with_settings, proxy):
+    group = account.group("db")
+    account.allow(group, group)
+    function = with_settings(exemption())
+    function.invoke(evaluate(group))
+    for days, imports in ((19, 0), (21, 1)):
+        moment = datetime.datetime.now(datetime.timezone.utc) - datetime.timedelta(days=days)
+        proxy.hub = {id: {**f, "UpdatedAt": moment.strftime("%Y-%m-%dT%H:%M:%S.000Z")} for id, f in proxy.hub.items()}
+        proxy.calls.clear()
+        assert not function.invoke(SWEEP).is_error
+        assert proxy.count()["BatchImportFindings"] == imports
+    assert account.states() == {group: EXEMPT}
+
+
+def test_a_sweep_warns_of_exemptions(account, with_settings):
+    group = account.group("db")
+    account.allow(group, group)
+    function = with_settings(
+        exemption("soon", until=day(3)) + exemption("ended", until=day(-3)) + exemption("unused", 'vpc = "vpc-0123456789abcdef0"')
+        + exemption("of-another", 'account = "210987654321"')
+    )
+    assert not function.invoke(SWEEP).is_error
+    warnings = [line["warning"] for line in function.wait_for(lambda line: line.get("level") == "WARN" and "warning" in line)]
+    assert len(warnings) == 3 and all(any(id in warning for warning in warnings) for id in ("soon", "ended", "unused")), warnings
+    assert function.metrics()[0]["ExemptionsEnding"] == 1
+
+
+def test_a_tag_change_of_a_source_changes_the_severity_of_its_targets(account, with_settings, proxy):
+    vpc = account.vpc()
+    source, group, other = account.group("web", vpc), account.group("db", vpc, tags={"Data": "restricted"}), account.group("other", vpc)
+    account.allow(group, source)
+    account.allow(other, other)
+    function = with_settings(SENSITIVITY)
+    proxy.calls.clear()
+    assert function.invoke(event("authorize-ingress", group, source)).body["failed"] == 1
+    assert proxy.count() == {"DescribeSecurityGroups": 2, "BatchImportFindings": 1}
+    finding = account.findings()[group]
+    assert finding["FindingProviderFields"]["Severity"]["Label"] == "MEDIUM"
+    assert finding["Description"].startswith(f"{group} (db, restricted) accepts all traffic from {source} (web, internal).")
+    for tag, severity in (("public", "HIGH"), ("RESTRICTED", "LOW")):
+        account.ec2.create_tags(Resources=[source], Tags=[{"Key": "Data", "Value": tag}])
+        proxy.calls.clear()
+        answer = function.invoke(event("create-tags", source, source))
+        assert answer.body["evaluated"] == 2, "the source, and the group that lets it in"
+        assert proxy.count()["DescribeSecurityGroups"] <= 3 and proxy.count()["BatchImportFindings"] == 1
+        assert account.findings()[group]["FindingProviderFields"]["Severity"]["Label"] == severity
+    # The sweep comes to the same.
+    proxy.calls.clear()
+    assert not function.invoke(SWEEP).is_error
+    assert account.findings()[group]["FindingProviderFields"]["Severity"]["Label"] == "LOW"
+
+
+def test_without_sensitivity_no_tags_are_asked_for(account, function, proxy):
+    source, group = account.group("web"), account.group("db")
+    account.allow(group, source)
+    proxy.calls.clear()
+    function.invoke(event("create-tags", source, source))
+    assert proxy.count() == {"DescribeSecurityGroups": 1, "BatchImportFindings": 1}
+
+
+def test_a_source_that_is_gone_counts_as_unseen(account, with_settings, proxy):
+    pair = "<item><userId>210987654321</userId><groupId>sg-0fedcba9876543210</groupId></item>"
+    proxy.synthetic = fixture(pair, tags={"Data": "restricted"})
+    function = with_settings(SENSITIVITY)
+    assert function.invoke(evaluate("sg-0123456789abcdef0")).body["failed"] == 1
+    (finding,) = proxy.hub.values()
+    assert finding["FindingProviderFields"]["Severity"]["Label"] == "HIGH"
+
+
+def test_without_the_sources_nothing_is_published(account, with_settings, proxy):
+    source, group = account.group("web"), account.group("db")
+    account.allow(group, source)
+    function = with_settings(SENSITIVITY)
+    calls = []
+
+    def deny_the_second(operation, _):
+        calls.append(operation)
+        return ec2_error(403, "UnauthorizedOperation", "no") if calls.count("DescribeSecurityGroups") > 1 else None
+
+    proxy.fault = deny_the_second
+    answer = function.invoke(evaluate(group))
+    assert answer.is_error and answer.body["errorType"] == "NonRetryable"
+    assert account.findings() == {}
+
+
+def fixture(pairs, tags=None):
+    """One group that lets in these sources, as EC2's XML has it: moto refuses such sources."""
+    tags = "".join(f"<item><key>{key}</key><value>{value}</value></item>" for key, value in (tags or {}).items())
+    return {
+        "sg-0123456789abcdef0": (
+            f'<item xmlns="http://ec2.amazonaws.com/doc/2016-11-15"><ownerId>{ACCOUNT}</ownerId><groupId>sg-0123456789abcdef0</groupId>'
+            "<groupName>db</groupName><groupDescription>d</groupDescription><vpcId>vpc-1</vpcId><ipPermissions><item><ipProtocol>-1</ipProtocol>"
+            f"<groups>{pairs}</groups><ipRanges/><ipv6Ranges/><prefixListIds/></item></ipPermissions><ipPermissionsEgress/><tagSet>{tags}</tagSet></item>"
+        )
+    }
+
+
+@pytest.mark.parametrize(
+    ("pair", "words"),
+    [
+        ("<userId>210987654321</userId>", "in account 210987654321"),
+        (
+            "<userId>210987654321</userId><vpcId>vpc-0ff</vpcId><vpcPeeringConnectionId>pcx-0aa</vpcPeeringConnectionId><peeringStatus>active</peeringStatus>",
+            "in account 210987654321 over pcx-0aa",
+        ),
+        (
+            f"<userId>{ACCOUNT}</userId><vpcPeeringConnectionId>pcx-0aa</vpcPeeringConnectionId><peeringStatus>deleted</peeringStatus>",
+            "over pcx-0aa (peering deleted)",
+        ),
+        ("", "(owner unknown)"),
+        (f"<userId>{ACCOUNT}</userId><description>for now</description>", ', described as "for now"'),
+    ],
+)
+def test_sources_that_cannot_be_looked_at_are_told_in_words(account, function, proxy, pair, words):
+    source = "sg-0fedcba9876543210"
+    proxy.synthetic = fixture(f"<item><groupId>{source}</groupId>{pair}</item>")
+    assert function.invoke(evaluate("sg-0123456789abcdef0")).body["failed"] == 1
+    (finding,) = proxy.hub.values()
+    said = words if words.startswith(",") else f" {words}"
+    assert finding["Description"] == f"sg-0123456789abcdef0 (db) accepts all traffic from {source}{said}."
+
+
+def test_rules_are_named_by_their_ids(account, with_settings, proxy):
+    vpc = account.vpc()
+    source, group = account.group("web", vpc), account.group("db", vpc)
+    account.allow(group, source)
+    account.allow(group, source, "tcp", (443, 443))
+    rules = account.ec2.describe_security_group_rules(Filters=[{"Name": "group-id", "Values": [group]}])["SecurityGroupRules"]
+    (rule,) = [r["SecurityGroupRuleId"] for r in rules if not r["IsEgress"] and r["IpProtocol"] == "-1"]
+    function = with_settings("rule_ids = true\n")
+    assert function.invoke(event("authorize-ingress", group, source)).body["failed"] == 1
+    assert proxy.count()["DescribeSecurityGroupRules"] == 1
+    fields = account.findings()[group]["ProductFields"]
+    assert fields["sg-trust/rule/1"] == rule
+    assert fields["sg-trust/fix/1"] == f"aws ec2 revoke-security-group-ingress --region us-east-1 --group-id {group} --security-group-rule-ids {rule}"
+    # A group that passes needs no rules, and the digest is the same with and without them.
+    proxy.calls.clear()
+    function.invoke(evaluate(source))
+    assert "DescribeSecurityGroupRules" not in proxy.count()
+    plain = with_settings("")
+    proxy.calls.clear()
+    plain.invoke(SWEEP)
+    assert "BatchImportFindings" not in proxy.count()
+
+
+def test_rules_that_cannot_be_had_cost_no_finding(account, with_settings, proxy):
+    vpc = account.vpc()
+    groups = [account.group(f"g{n}", vpc) for n in range(3)]
+    for group in groups:
+        account.allow(group, group)
+    function = with_settings("rule_ids = true\n")
+    proxy.fault = lambda operation, _: ec2_error(403, "UnauthorizedOperation", "no") if operation == "DescribeSecurityGroupRules" else None
+    for made in (evaluate(*groups), SWEEP):
+        assert not function.invoke(made).is_error
+    assert account.states() == {group: ACTIVE for group in groups}
+    assert "sg-trust/rule/1" not in account.findings()[groups[0]]["ProductFields"]
+    function.log()
+    (warning,) = [line["warning"] for line in map(json.loads, function.lines) if "warning" in line]
+    assert "ec2:DescribeSecurityGroupRules" in warning
+
+
+def test_the_rules_of_a_sweep_come_in_few_calls(account, with_settings, proxy):
+    vpc = account.vpc()
+    for n in range(5):
+        group = account.group(f"g{n}", vpc)
+        account.allow(group, group)
+    function = with_settings("rule_ids = true\n")
+    proxy.calls.clear()
+    assert not function.invoke(SWEEP).is_error
+    assert proxy.count()["DescribeSecurityGroupRules"] == 1
+    assert all("sg-trust/rule/1" in finding["ProductFields"] for finding in account.findings().values() if finding["RecordState"] == "ACTIVE")
+
+
+def test_settings_that_are_wrong_stop_the_start(functions, tmp_path):
+    path = tmp_path / "policy.toml"
+    path.write_text(exemption(target='name = "*"'))
+    function = functions(environment={"SG_TRUST_POLICY_FILE": str(path)})
+    assert function.process.wait(20) != 0
+    function.process.stderr.close()
+    assert any("self_service" in line and "policy.toml:5" in line for line in function.errors), function.errors
