@@ -210,12 +210,14 @@ class Proxy:
             return hub_error(400, "InvalidInputException", f"{len(findings)} findings")
         if any(finding["AwsAccountId"] != self.account for finding in findings):
             return hub_error(403, "AccessDeniedException", "User is not authorized to perform: securityhub:BatchImportFindings")
-        self.imported.extend(findings)
+        self.imported.extend(finding for finding in findings if finding["Resources"])
         failed, taken, ignored = [], [], 0
         for finding in findings:
             group = finding["Id"].rsplit("/", 1)[1]
             standing = self.hub.get(finding["Id"])
-            if group in self.refused:
+            if not finding["Resources"]:
+                failed.append({"Id": finding["Id"], "ErrorCode": "InvalidInput", "ErrorMessage": "Finding does not adhere to Amazon Finding Format."})
+            elif group in self.refused:
                 code, message = self.refused[group]
                 failed.append({"Id": finding["Id"], "ErrorCode": code, "ErrorMessage": message})
             elif standing and finding["UpdatedAt"] <= standing["UpdatedAt"]:
