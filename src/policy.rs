@@ -21,8 +21,7 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 
-use crate::model::{AccountId, GroupPair, IpPermission, Protocol, SecurityGroup};
-use crate::source::Rule;
+use crate::model::{AccountId, GroupId, GroupPair, IpPermission, Protocol, SecurityGroup};
 
 pub mod exemption;
 pub mod fix;
@@ -223,6 +222,19 @@ pub struct Violation {
     pub rule_ids: Vec<String>,
     /// The violation in one plain sentence.
     pub sentence: String,
+}
+
+/// An ingress rule for a group, with its id.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rule {
+    /// `SecurityGroupRuleId`, `sgr-…`.
+    pub rule_id: String,
+    /// The group that has it.
+    pub group_id: GroupId,
+    /// The id of the group that it lets in.
+    pub source: String,
+    /// Protocol and ports.
+    pub opening: Opening,
 }
 
 impl Violation {

@@ -9,7 +9,7 @@ use std::io::BufRead;
 use jiff::Timestamp;
 
 use crate::model::{AccountId, GroupId, SecurityGroup, VpcId};
-use crate::policy::Opening;
+use crate::policy::Rule;
 
 pub mod documents;
 
@@ -44,19 +44,6 @@ pub struct Observation {
     pub groups: Vec<SecurityGroup>,
     /// When the answer arrived.
     pub at: Timestamp,
-}
-
-/// An ingress rule for a group, with its id.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Rule {
-    /// `SecurityGroupRuleId`, `sgr-…`.
-    pub rule_id: String,
-    /// The group that has it.
-    pub group_id: GroupId,
-    /// The id of the group that it lets in.
-    pub source: String,
-    /// Protocol and ports.
-    pub opening: Opening,
 }
 
 /// One page of all groups that the account owns.

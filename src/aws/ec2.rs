@@ -20,8 +20,8 @@ use crate::model::{
     AccountId, GroupId, GroupPair, IpPermission, IpRange, Ipv6Range, PrefixList, Protocol, Region,
     SecurityGroup, VpcId,
 };
-use crate::policy::Opening;
-use crate::source::{GroupSource, Observation, Owner, Page, Query, Rule, SourceError};
+use crate::policy::{Opening, Rule};
+use crate::source::{GroupSource, Observation, Owner, Page, Query, SourceError};
 
 /// Values of one filter: <https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_Filter.html>.
 const FILTER_VALUES: usize = 200;
