@@ -3,7 +3,7 @@
 //! The Lambda function, `replay` and `scan` are this with other ends. The targets of all events of an invocation are
 //! merged: each group is fetched and evaluated once, however many events name it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::future::Future;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -12,18 +12,22 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::finding::{Context, Finding, Subject};
-use crate::model::{GroupId, SecurityGroup, VpcId};
-use crate::policy::{Peers, Policy, Status, Verdict, day_of};
-use crate::sink::{self, FindingSink, SinkError, Which};
+use crate::model::{GroupId, SecurityGroup};
+use crate::policy::{Policy, Status};
+use crate::sink::{FindingSink, SinkError};
 use crate::source::{GroupSource, Observation, Owner, Query, SourceError};
 use crate::telemetry::Trace;
 use crate::trigger::{Action, Batch, Shape, Target, Trigger, TriggerError};
 
 mod expectation;
+mod fetch;
+mod judge;
+mod resolve;
 mod sweep;
+mod work;
 
-use expectation::{Expectation, WAITS};
 pub use sweep::Swept;
+use work::{Failures, Work, messages_of};
 
 /// The way of events through a source, the policy and a sink.
 #[derive(Clone)]
@@ -152,82 +156,6 @@ impl PipelineError {
             Self::NoSuchName(_) | Self::Ambiguous(_) | Self::Stale(_) | Self::OutOfTime { .. } => {
                 true
             }
-        }
-    }
-}
-
-/// What the events of an invocation ask for.
-#[derive(Default)]
-struct Work<'t> {
-    groups: BTreeMap<GroupId, Interest<'t>>,
-    names: BTreeMap<String, Interest<'t>>,
-    default_groups: BTreeMap<VpcId, Interest<'t>>,
-    vpcs: BTreeMap<VpcId, Interest<'t>>,
-    referenced: BTreeMap<GroupId, Interest<'t>>,
-    sweep: Interest<'t>,
-    /// Groups that were fetched to find out which they are.
-    found: BTreeMap<GroupId, (SecurityGroup, Timestamp)>,
-    /// Why events, or targets of events, were left alone.
-    left: BTreeSet<String>,
-}
-
-/// The events that are about one thing, and the numbers of their messages.
-#[derive(Debug, Default, Clone)]
-struct Interest<'t> {
-    triggers: Vec<&'t Trigger>,
-    messages: BTreeSet<usize>,
-}
-
-impl<'t> Work<'t> {
-    /// Notes a group that was found out by another name than its id.
-    fn take(&mut self, group: SecurityGroup, at: Timestamp, interest: &Interest<'t>) {
-        self.groups
-            .entry(group.group_id.clone())
-            .or_default()
-            .join(interest);
-        self.found.insert(group.group_id.clone(), (group, at));
-    }
-}
-
-impl<'t> Interest<'t> {
-    fn add(&mut self, message: usize, trigger: &'t Trigger) {
-        self.triggers.push(trigger);
-        self.messages.insert(message);
-    }
-
-    fn join(&mut self, other: &Self) {
-        self.triggers.extend(&other.triggers);
-        self.messages.extend(&other.messages);
-    }
-
-    /// The events in the order of their times.
-    fn in_time(&self) -> Vec<&'t Trigger> {
-        let mut triggers = self.triggers.clone();
-        triggers.sort_by_key(|trigger| trigger.record.moment());
-        triggers
-    }
-
-    /// Notes how old the events were when their findings were published.
-    fn answered(&self, trace: &mut Trace, now: Timestamp) {
-        for trigger in &self.triggers {
-            trace.answered(trigger.record.moment(), now);
-        }
-    }
-
-    fn expectation(&self) -> Expectation {
-        Expectation::of(&self.in_time())
-    }
-}
-
-/// The messages that failed, each with its first error.
-#[derive(Default)]
-struct Failures(BTreeMap<usize, Arc<PipelineError>>);
-
-impl Failures {
-    fn add(&mut self, messages: &BTreeSet<usize>, error: impl Into<PipelineError>) {
-        let error = Arc::new(error.into());
-        for message in messages {
-            self.0.entry(*message).or_insert_with(|| Arc::clone(&error));
         }
     }
 }
@@ -392,156 +320,6 @@ impl<S: GroupSource, K: FindingSink> Pipeline<'_, S, K> {
         }
     }
 
-    /// Turns names and VPCs into groups.
-    async fn resolve(&self, work: &mut Work<'_>, failures: &mut Failures, trace: &mut Trace) {
-        self.resolve_names(work, failures, trace).await;
-        self.resolve_default_groups(work, failures, trace).await;
-        self.resolve_vpcs(work, failures, trace).await;
-        self.resolve_referencing(work, failures, trace).await;
-    }
-
-    /// The groups that let in those whose tags changed.
-    async fn resolve_referencing(
-        &self,
-        work: &mut Work<'_>,
-        failures: &mut Failures,
-        trace: &mut Trace,
-    ) {
-        let referenced = std::mem::take(&mut work.referenced);
-        if referenced.is_empty() {
-            return;
-        }
-        let ids: Vec<_> = referenced.keys().cloned().collect();
-        let query = Query::Referencing(&ids);
-        let Observation { groups, at } = match self.find(query, Owner::This, trace).await {
-            Ok(observation) => observation,
-            Err(error) => return failures.add(&messages_of(&referenced), error),
-        };
-        for group in groups {
-            let sources: BTreeSet<_> = group.sources().map(GroupId::new).collect();
-            let mut interest = Interest::default();
-            for source in &sources {
-                if let Some(of_source) = referenced.get(source) {
-                    interest.join(of_source);
-                }
-            }
-            work.take(group, at, &interest);
-        }
-    }
-
-    async fn resolve_names(&self, work: &mut Work<'_>, failures: &mut Failures, trace: &mut Trace) {
-        let wanted = std::mem::take(&mut work.names);
-        if wanted.is_empty() {
-            return;
-        }
-        let names: Vec<_> = wanted.keys().cloned().collect();
-        let answer = self.find(Query::Names(&names), Owner::This, trace).await;
-        let Observation { groups, at } = match answer {
-            Ok(observation) => observation,
-            Err(error) => return failures.add(&messages_of(&wanted), error),
-        };
-        for (name, interest) in wanted {
-            let mut named = groups.iter().filter(|group| group.is_named(&name));
-            match (named.next(), named.next()) {
-                (Some(group), None) => work.take(group.clone(), at, &interest),
-                (None, _) => failures.add(&interest.messages, PipelineError::NoSuchName(name)),
-                (Some(_), Some(_)) => {
-                    failures.add(&interest.messages, PipelineError::Ambiguous(name))
-                }
-            }
-        }
-    }
-
-    /// The default groups of VPCs that events prove to exist: looked for again while EC2 does not show them.
-    async fn resolve_default_groups(
-        &self,
-        work: &mut Work<'_>,
-        failures: &mut Failures,
-        trace: &mut Trace,
-    ) {
-        let mut wanted = std::mem::take(&mut work.default_groups);
-        let mut waits = WAITS.into_iter();
-        while !wanted.is_empty() {
-            let vpcs: Vec<_> = wanted.keys().cloned().collect();
-            let query = Query::DefaultGroupsOf(&vpcs);
-            let Observation { groups, at } = match self.find(query, Owner::This, trace).await {
-                Ok(observation) => observation,
-                Err(error) => return failures.add(&messages_of(&wanted), error),
-            };
-            for group in groups {
-                let interest = group.vpc_id.as_ref().and_then(|vpc| wanted.remove(vpc));
-                if let Some(interest) = interest {
-                    work.take(group, at, &interest);
-                }
-            }
-            let contradiction = |interest: &Interest<'_>| {
-                interest
-                    .expectation()
-                    .contradicted_by(None)
-                    .filter(|_| self.source.is_live())
-            };
-            let contradicted = wanted.values().filter_map(contradiction).count();
-            trace.stale_reads += u64::try_from(contradicted).unwrap_or_default();
-            if contradicted > 0 && self.wait(waits.next()).await {
-                continue;
-            }
-            for (vpc, interest) in std::mem::take(&mut wanted) {
-                if contradiction(&interest).is_some_and(|contradiction| contradiction.is_young(at))
-                {
-                    let what = format!("the default security group of {vpc}");
-                    failures.add(&interest.messages, PipelineError::Stale(what));
-                } else {
-                    work.left
-                        .insert(format!("{vpc} has no default security group any more"));
-                }
-            }
-        }
-    }
-
-    /// The groups whose active findings say that they were in the VPCs.
-    async fn resolve_vpcs(&self, work: &mut Work<'_>, failures: &mut Failures, trace: &mut Trace) {
-        let wanted = std::mem::take(&mut work.vpcs);
-        let all: Vec<_> = wanted.keys().cloned().collect();
-        'calls: for vpcs in all.chunks(sink::VALUES) {
-            let mut found = BTreeMap::<_, Vec<GroupId>>::new();
-            let mut after = None;
-            loop {
-                let reading = self.sink.standing(Which::InVpcs(vpcs), after);
-                let page = match timed(reading, &mut trace.publishing).await {
-                    Ok(page) => page,
-                    Err(error) => {
-                        let of_call = wanted.iter().filter(|(vpc, _)| vpcs.contains(vpc));
-                        let messages = of_call.flat_map(|(_, interest)| &interest.messages);
-                        failures.add(&messages.copied().collect(), error);
-                        continue 'calls;
-                    }
-                };
-                for finding in page.findings {
-                    let in_vpc = finding
-                        .vpc_id
-                        .and_then(|id| vpcs.iter().find(|vpc| **vpc == id));
-                    if let Some(vpc) = in_vpc {
-                        found.entry(vpc).or_default().push(finding.group_id);
-                    }
-                }
-                after = page.next;
-                if after.is_none() {
-                    break;
-                }
-            }
-            for (vpc, interest) in wanted.iter().filter(|(vpc, _)| vpcs.contains(vpc)) {
-                let ids = found.remove(vpc).unwrap_or_default();
-                if ids.is_empty() {
-                    work.left
-                        .insert(format!("no active finding is of a security group in {vpc}"));
-                }
-                for id in ids {
-                    work.groups.entry(id).or_default().join(interest);
-                }
-            }
-        }
-    }
-
     /// Fetches, evaluates and publishes the groups that events name.
     async fn evaluate_groups(
         &self,
@@ -622,170 +400,6 @@ impl<S: GroupSource, K: FindingSink> Pipeline<'_, S, K> {
         outcome.add(&done);
     }
 
-    /// Evaluates groups as they were at a moment. With `[sensitivity]` and a violation also by what EC2 shows of the
-    /// groups that are let in: of all of them, asked for at once.
-    async fn judge(
-        &self,
-        observed: Vec<(SecurityGroup, Timestamp)>,
-        trace: &mut Trace,
-    ) -> Result<Vec<Finding>, PipelineError> {
-        let mut peers = Peers::default();
-        for (group, _) in &observed {
-            self.policy.see(&mut peers, group);
-        }
-        let mut findings: Vec<_> = observed
-            .into_iter()
-            .map(|(group, at)| {
-                let verdict = self.policy.evaluate(&group, &peers, day_of(at));
-                Finding::evaluated(&self.context, at, group, verdict)
-            })
-            .collect();
-        let mut unknown = BTreeSet::new();
-        for finding in &findings {
-            if let Subject::Evaluated(_, verdict) = &finding.subject {
-                unknown.extend(self.policy.unknown_sources(verdict, &peers));
-            }
-        }
-        if unknown.is_empty() {
-            return Ok(findings);
-        }
-        let unknown: Vec<_> = unknown.into_iter().collect();
-        let sources = self.find(Query::Ids(&unknown), Owner::Any, trace).await?;
-        for group in &sources.groups {
-            self.policy.see(&mut peers, group);
-        }
-        for finding in &mut findings {
-            let today = day_of(finding.observed_at);
-            if let Subject::Evaluated(group, verdict) = &mut finding.subject
-                && !verdict.violations.is_empty()
-            {
-                *verdict = self.policy.evaluate(group, &peers, today);
-            }
-        }
-        Ok(findings)
-    }
-
-    /// Names the rules behind violations by their ids, where the settings want it. That they cannot be had costs no
-    /// finding.
-    async fn name_rules(&self, findings: Vec<&mut Finding>, trace: &mut Trace) {
-        if !self.policy.rule_ids {
-            return;
-        }
-        let mut failed: BTreeMap<GroupId, &mut Verdict> = findings
-            .into_iter()
-            .filter_map(|finding| match &mut finding.subject {
-                Subject::Evaluated(_, verdict) if verdict.status == Status::Failed => {
-                    Some((finding.group_id.clone(), verdict))
-                }
-                _ => None,
-            })
-            .collect();
-        let ids: Vec<_> = failed.keys().cloned().collect();
-        if ids.is_empty() || trace.rules_unknown.is_some() {
-            return;
-        }
-        match timed(self.source.rules(&ids), &mut trace.fetching).await {
-            Ok(rules) => {
-                for (id, verdict) in &mut failed {
-                    let of_group: Vec<_> =
-                        rules.iter().filter(|rule| rule.group_id == *id).collect();
-                    for violation in &mut verdict.violations {
-                        violation.name_rules(&of_group);
-                    }
-                }
-            }
-            Err(error) => {
-                // Once is enough: a sweep would wait for the same answer again and again.
-                trace.rules_unknown =
-                    Some(format!("the rules in violation are not named: {error}"));
-            }
-        }
-    }
-
-    /// The groups as EC2 shows them, once it shows what the events prove.
-    async fn fetch(
-        &self,
-        groups: &BTreeMap<GroupId, Interest<'_>>,
-        found: BTreeMap<GroupId, (SecurityGroup, Timestamp)>,
-        trace: &mut Trace,
-    ) -> Result<Fetched, PipelineError> {
-        let expectations: BTreeMap<_, _> = groups
-            .iter()
-            .map(|(id, interest)| (id, interest.expectation()))
-            .collect();
-        let mut fetched = Fetched {
-            found,
-            ..Fetched::default()
-        };
-        let wanted: Vec<_> = groups
-            .keys()
-            .filter(|id| !fetched.found.contains_key(*id))
-            .cloned()
-            .collect();
-        if !wanted.is_empty() {
-            let observation = self.find(Query::Ids(&wanted), Owner::This, trace).await?;
-            fetched.take(&wanted, observation);
-        }
-        // Absent without a deletion: only a second look tells a group that is gone from one of another owner.
-        let absent: Vec<_> = expectations
-            .iter()
-            .filter(|(id, expectation)| {
-                !fetched.found.contains_key(**id) && !expectation.is_deleted()
-            })
-            .map(|(id, _)| (*id).clone())
-            .collect();
-        if !absent.is_empty() {
-            let second = self.find(Query::Ids(&absent), Owner::Any, trace).await?;
-            let (own, foreign): (Vec<_>, Vec<_>) = second
-                .groups
-                .into_iter()
-                .partition(|group| self.owns(group));
-            fetched.take(
-                &absent,
-                Observation {
-                    groups: own,
-                    at: second.at,
-                },
-            );
-            fetched.foreign = foreign
-                .into_iter()
-                .map(|group| (group.group_id, owner_of(group.owner_id)))
-                .collect();
-        }
-        let mut waits = WAITS.into_iter();
-        loop {
-            let contradicted: Vec<_> = expectations
-                .iter()
-                .filter(|(id, _)| !fetched.foreign.contains_key(**id))
-                .filter_map(|(id, expectation)| {
-                    let group = fetched.found.get(*id);
-                    let contradiction =
-                        expectation.contradicted_by(group.map(|(group, _)| group))?;
-                    Some((
-                        (*id).clone(),
-                        contradiction.is_young(group.map_or(fetched.looked_at(id), |(_, at)| *at)),
-                    ))
-                })
-                .collect();
-            if contradicted.is_empty() || !self.source.is_live() {
-                return Ok(fetched);
-            }
-            trace.stale_reads += u64::try_from(contradicted.len()).unwrap_or_default();
-            if !self.wait(waits.next()).await {
-                fetched.stale = contradicted
-                    .into_iter()
-                    .filter(|(_, is_young)| *is_young)
-                    .map(|(id, _)| id)
-                    .collect();
-                return Ok(fetched);
-            }
-            let again: Vec<_> = contradicted.into_iter().map(|(id, _)| id).collect();
-            let observation = self.find(Query::Ids(&again), Owner::This, trace).await?;
-            again.iter().for_each(|id| drop(fetched.found.remove(id)));
-            fetched.take(&again, observation);
-        }
-    }
-
     /// Waits, if there is a wait left and time for it.
     async fn wait(&self, wait: Option<Duration>) -> bool {
         /// What the call after the wait, and publishing, may take.
@@ -841,49 +455,6 @@ impl<S: GroupSource, K: FindingSink> Pipeline<'_, S, K> {
             .as_ref()
             .is_none_or(|owner| owner == &self.context.scope.account)
     }
-}
-
-/// What was fetched for the groups that events name.
-#[derive(Default)]
-struct Fetched {
-    found: BTreeMap<GroupId, (SecurityGroup, Timestamp)>,
-    /// Those of other accounts, with their owner.
-    foreign: BTreeMap<GroupId, String>,
-    /// Those that EC2 does not show yet as an event proves them.
-    stale: Vec<GroupId>,
-    /// When each was last looked for.
-    looked_at: BTreeMap<GroupId, Timestamp>,
-}
-
-impl Fetched {
-    fn looked_at(&self, id: &GroupId) -> Timestamp {
-        self.looked_at.get(id).copied().unwrap_or_default()
-    }
-
-    /// Takes what was found of the groups that were looked for.
-    fn take(&mut self, wanted: &[GroupId], observation: Observation) {
-        let at = observation.at;
-        self.looked_at
-            .extend(wanted.iter().map(|id| (id.clone(), at)));
-        self.found.extend(
-            observation
-                .groups
-                .into_iter()
-                .map(|group| (group.group_id.clone(), (group, at))),
-        );
-    }
-}
-
-/// Every message that names one of these.
-fn messages_of<T>(interests: &BTreeMap<T, Interest<'_>>) -> BTreeSet<usize> {
-    interests
-        .values()
-        .flat_map(|interest| interest.messages.iter().copied())
-        .collect()
-}
-
-fn owner_of(owner: Option<crate::model::AccountId>) -> String {
-    owner.map_or_else(|| "another account".to_owned(), |owner| owner.to_string())
 }
 
 fn note(finding: &Finding, trace: &mut Trace) {

@@ -12,7 +12,8 @@ use std::time::{Duration, Instant};
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{Interest, Outcome, Pipeline, PipelineError, note, timed};
+use super::work::Interest;
+use super::{Outcome, Pipeline, PipelineError, note, timed};
 use crate::finding::{Finding, Passed, Subject};
 use crate::model::GroupId;
 use crate::policy::exemption::Usage;
@@ -161,7 +162,9 @@ impl<S: GroupSource, K: FindingSink> Pipeline<'_, S, K> {
             .collect();
         sweep.stale.extend(ahead);
         let account = Some(&self.context.scope.account);
-        trace.exemptions = sweep.usage.warnings(self.policy, account, day_of(since));
+        trace.exemptions = sweep
+            .usage
+            .warnings(&self.policy.exemptions, account, day_of(since));
         trace.usage = std::mem::take(&mut sweep.usage);
         if !sweep.refused.is_empty() {
             return Err(SinkError::Refused(sweep.refused).into());

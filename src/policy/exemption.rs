@@ -13,8 +13,7 @@ use jiff::civil::Date;
 use serde::{Serialize, Serializer};
 use wildmatch::WildMatch;
 
-use super::settings::Problem;
-use super::{Policy, Source, Verdict};
+use super::{Source, Verdict};
 use crate::model::{AccountId, GroupId, SecurityGroup, VpcId};
 use crate::text::plain;
 
@@ -202,6 +201,12 @@ impl Serialize for SourceMatch {
             Self::Foreign { id, account } => Foreign { id, account }.serialize(serializer),
         }
     }
+}
+
+/// What makes an exemption unfit to be used, and the key that is to blame.
+pub(super) struct Problem {
+    pub(super) key: &'static str,
+    pub(super) text: String,
 }
 
 /// What an exemption is to a violation.
@@ -399,9 +404,14 @@ impl Usage {
     /// What is to be said about the exemptions after a run over all groups: of one account, where that is given, since
     /// one set of settings may serve many.
     #[must_use]
-    pub fn warnings(&self, policy: &Policy, account: Option<&AccountId>, today: Date) -> Warnings {
+    pub fn warnings(
+        &self,
+        exemptions: &[Exemption],
+        account: Option<&AccountId>,
+        today: Date,
+    ) -> Warnings {
         let mut warnings = Warnings::default();
-        for (number, exemption) in policy.exemptions.iter().enumerate() {
+        for (number, exemption) in exemptions.iter().enumerate() {
             let id = plain(&exemption.id);
             let left = exemption.until.map(|until| (until - today).get_days());
             match (left, exemption.until) {
@@ -436,7 +446,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::policy::{Peers, Status};
+    use crate::policy::{Peers, Policy, Status};
 
     const GROUP: &str = r#"{"GroupId":"sg-0aaa","GroupName":"pay $(id)'db","OwnerId":"111111111111","VpcId":"vpc-0a",
         "Tags":[{"Key":"team","Value":"pay=ments"},{"Key":"aws:eks:cluster-name","Value":"prod"}],
@@ -580,7 +590,7 @@ mod tests {
             assert_eq!(verdict.status, status, "{today}");
             let mut usage = Usage::default();
             usage.note(&verdict);
-            let warnings = usage.warnings(&policy, None, today.parse().unwrap());
+            let warnings = usage.warnings(&policy.exemptions, None, today.parse().unwrap());
             let ends_soon = warns.is_some_and(|warns| warns.contains("ends on"));
             assert_eq!(warnings.ending, u64::from(ends_soon), "{today}");
             match (warnings.sentences.as_slice(), warns) {
@@ -627,7 +637,7 @@ mod tests {
         let mut usage = Usage::default();
         usage.note(&verdict);
         let sentences = usage
-            .warnings(&policy, None, "2026-11-24".parse().unwrap())
+            .warnings(&policy.exemptions, None, "2026-11-24".parse().unwrap())
             .sentences;
         assert_eq!(sentences.len(), 2, "{sentences:?}");
         assert!(
@@ -647,7 +657,7 @@ mod tests {
         let warnings = |account: &str| {
             let account = AccountId::new(account);
             Usage::default()
-                .warnings(&policy, Some(&account), today)
+                .warnings(&policy.exemptions, Some(&account), today)
                 .sentences
                 .len()
         };

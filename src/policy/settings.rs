@@ -10,7 +10,7 @@ use toml::Spanned;
 use toml::value::Datetime;
 
 use super::Severity;
-use super::exemption::{Exemption, Glob, SourceMatch, TagMatch, TargetMatch};
+use super::exemption::{Exemption, Glob, Problem, SourceMatch, TagMatch, TargetMatch};
 use super::sensitivity::Sensitivity;
 use crate::model::{AccountId, GroupId, VpcId};
 use crate::text::length;
@@ -69,12 +69,6 @@ impl Default for Policy {
             exemptions: Vec::new(),
         }
     }
-}
-
-/// What is wrong with a value, and its key.
-pub(super) struct Problem {
-    pub(super) key: &'static str,
-    pub(super) text: String,
 }
 
 /// A settings file that cannot be used.

@@ -301,7 +301,9 @@ impl<'a> Check<'a> {
         }
         let failed = self.report.summary().failed;
         print(self.arguments.format, &self.report.finish()?, terminal)?;
-        let warnings = self.usage.warnings(self.policy, None, day_of(self.now));
+        let warnings = self
+            .usage
+            .warnings(&self.policy.exemptions, None, day_of(self.now));
         for warning in warnings.sentences {
             terminal.say(&warning);
         }

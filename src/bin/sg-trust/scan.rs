@@ -121,7 +121,11 @@ async fn scan(
     bar.finish_and_clear();
     let summary = writer.finish()?;
     if failures.is_empty() {
-        let of_exemptions = usage.warnings(policy, Some(account.id()), day_of(Timestamp::now()));
+        let of_exemptions = usage.warnings(
+            &policy.exemptions,
+            Some(account.id()),
+            day_of(Timestamp::now()),
+        );
         warnings.extend(of_exemptions.sentences);
     }
     for warning in warnings {

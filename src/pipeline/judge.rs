@@ -1,0 +1,95 @@
+//! From groups to findings: the verdict, by what is known of both ends, and the rules behind it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::Timestamp;
+
+use super::{Pipeline, PipelineError, timed};
+use crate::finding::{Finding, Subject};
+use crate::model::{GroupId, SecurityGroup};
+use crate::policy::{Peers, Status, Verdict, day_of};
+use crate::sink::FindingSink;
+use crate::source::{GroupSource, Owner, Query};
+use crate::telemetry::Trace;
+
+impl<S: GroupSource, K: FindingSink> Pipeline<'_, S, K> {
+    /// Evaluates groups as they were at a moment. With `[sensitivity]` and a violation also by what EC2 shows of the
+    /// groups that are let in: of all of them, asked for at once.
+    pub(super) async fn judge(
+        &self,
+        observed: Vec<(SecurityGroup, Timestamp)>,
+        trace: &mut Trace,
+    ) -> Result<Vec<Finding>, PipelineError> {
+        let mut peers = Peers::default();
+        for (group, _) in &observed {
+            self.policy.see(&mut peers, group);
+        }
+        let mut findings: Vec<_> = observed
+            .into_iter()
+            .map(|(group, at)| {
+                let verdict = self.policy.evaluate(&group, &peers, day_of(at));
+                Finding::evaluated(&self.context, at, group, verdict)
+            })
+            .collect();
+        let mut unknown = BTreeSet::new();
+        for finding in &findings {
+            if let Subject::Evaluated(_, verdict) = &finding.subject {
+                unknown.extend(self.policy.unknown_sources(verdict, &peers));
+            }
+        }
+        if unknown.is_empty() {
+            return Ok(findings);
+        }
+        let unknown: Vec<_> = unknown.into_iter().collect();
+        let sources = self.find(Query::Ids(&unknown), Owner::Any, trace).await?;
+        for group in &sources.groups {
+            self.policy.see(&mut peers, group);
+        }
+        for finding in &mut findings {
+            let today = day_of(finding.observed_at);
+            if let Subject::Evaluated(group, verdict) = &mut finding.subject
+                && !verdict.violations.is_empty()
+            {
+                *verdict = self.policy.evaluate(group, &peers, today);
+            }
+        }
+        Ok(findings)
+    }
+
+    /// Names the rules behind violations by their ids, where the settings want it. That they cannot be had costs no
+    /// finding.
+    pub(super) async fn name_rules(&self, findings: Vec<&mut Finding>, trace: &mut Trace) {
+        if !self.policy.rule_ids {
+            return;
+        }
+        let mut failed: BTreeMap<GroupId, &mut Verdict> = findings
+            .into_iter()
+            .filter_map(|finding| match &mut finding.subject {
+                Subject::Evaluated(_, verdict) if verdict.status == Status::Failed => {
+                    Some((finding.group_id.clone(), verdict))
+                }
+                _ => None,
+            })
+            .collect();
+        let ids: Vec<_> = failed.keys().cloned().collect();
+        if ids.is_empty() || trace.rules_unknown.is_some() {
+            return;
+        }
+        match timed(self.source.rules(&ids), &mut trace.fetching).await {
+            Ok(rules) => {
+                for (id, verdict) in &mut failed {
+                    let of_group: Vec<_> =
+                        rules.iter().filter(|rule| rule.group_id == *id).collect();
+                    for violation in &mut verdict.violations {
+                        violation.name_rules(&of_group);
+                    }
+                }
+            }
+            Err(error) => {
+                // Once is enough: a sweep would wait for the same answer again and again.
+                trace.rules_unknown =
+                    Some(format!("the rules in violation are not named: {error}"));
+            }
+        }
+    }
+}

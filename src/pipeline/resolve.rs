@@ -1,0 +1,168 @@
+//! From names, VPCs and references to the groups that they mean.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::expectation::WAITS;
+use super::work::{Failures, Interest, Work, messages_of};
+use super::{Pipeline, PipelineError, timed};
+use crate::model::GroupId;
+use crate::sink::{self, FindingSink, Which};
+use crate::source::{GroupSource, Observation, Owner, Query};
+use crate::telemetry::Trace;
+
+impl<S: GroupSource, K: FindingSink> Pipeline<'_, S, K> {
+    /// Turns names and VPCs into groups.
+    pub(super) async fn resolve(
+        &self,
+        work: &mut Work<'_>,
+        failures: &mut Failures,
+        trace: &mut Trace,
+    ) {
+        self.resolve_names(work, failures, trace).await;
+        self.resolve_default_groups(work, failures, trace).await;
+        self.resolve_vpcs(work, failures, trace).await;
+        self.resolve_referencing(work, failures, trace).await;
+    }
+
+    /// The groups that let in those whose tags changed.
+    async fn resolve_referencing(
+        &self,
+        work: &mut Work<'_>,
+        failures: &mut Failures,
+        trace: &mut Trace,
+    ) {
+        let referenced = std::mem::take(&mut work.referenced);
+        if referenced.is_empty() {
+            return;
+        }
+        let ids: Vec<_> = referenced.keys().cloned().collect();
+        let query = Query::Referencing(&ids);
+        let Observation { groups, at } = match self.find(query, Owner::This, trace).await {
+            Ok(observation) => observation,
+            Err(error) => return failures.add(&messages_of(&referenced), error),
+        };
+        for group in groups {
+            let sources: BTreeSet<_> = group.sources().map(GroupId::new).collect();
+            let mut interest = Interest::default();
+            for source in &sources {
+                if let Some(of_source) = referenced.get(source) {
+                    interest.join(of_source);
+                }
+            }
+            work.take(group, at, &interest);
+        }
+    }
+
+    async fn resolve_names(&self, work: &mut Work<'_>, failures: &mut Failures, trace: &mut Trace) {
+        let wanted = std::mem::take(&mut work.names);
+        if wanted.is_empty() {
+            return;
+        }
+        let names: Vec<_> = wanted.keys().cloned().collect();
+        let answer = self.find(Query::Names(&names), Owner::This, trace).await;
+        let Observation { groups, at } = match answer {
+            Ok(observation) => observation,
+            Err(error) => return failures.add(&messages_of(&wanted), error),
+        };
+        for (name, interest) in wanted {
+            let mut named = groups.iter().filter(|group| group.is_named(&name));
+            match (named.next(), named.next()) {
+                (Some(group), None) => work.take(group.clone(), at, &interest),
+                (None, _) => failures.add(&interest.messages, PipelineError::NoSuchName(name)),
+                (Some(_), Some(_)) => {
+                    failures.add(&interest.messages, PipelineError::Ambiguous(name))
+                }
+            }
+        }
+    }
+
+    /// The default groups of VPCs that events prove to exist: looked for again while EC2 does not show them.
+    async fn resolve_default_groups(
+        &self,
+        work: &mut Work<'_>,
+        failures: &mut Failures,
+        trace: &mut Trace,
+    ) {
+        let mut wanted = std::mem::take(&mut work.default_groups);
+        let mut waits = WAITS.into_iter();
+        while !wanted.is_empty() {
+            let vpcs: Vec<_> = wanted.keys().cloned().collect();
+            let query = Query::DefaultGroupsOf(&vpcs);
+            let Observation { groups, at } = match self.find(query, Owner::This, trace).await {
+                Ok(observation) => observation,
+                Err(error) => return failures.add(&messages_of(&wanted), error),
+            };
+            for group in groups {
+                let interest = group.vpc_id.as_ref().and_then(|vpc| wanted.remove(vpc));
+                if let Some(interest) = interest {
+                    work.take(group, at, &interest);
+                }
+            }
+            let contradiction = |interest: &Interest<'_>| {
+                interest
+                    .expectation()
+                    .contradicted_by(None)
+                    .filter(|_| self.source.is_live())
+            };
+            let contradicted = wanted.values().filter_map(contradiction).count();
+            trace.stale_reads += u64::try_from(contradicted).unwrap_or_default();
+            if contradicted > 0 && self.wait(waits.next()).await {
+                continue;
+            }
+            for (vpc, interest) in std::mem::take(&mut wanted) {
+                if contradiction(&interest).is_some_and(|contradiction| contradiction.is_young(at))
+                {
+                    let what = format!("the default security group of {vpc}");
+                    failures.add(&interest.messages, PipelineError::Stale(what));
+                } else {
+                    work.left
+                        .insert(format!("{vpc} has no default security group any more"));
+                }
+            }
+        }
+    }
+
+    /// The groups whose active findings say that they were in the VPCs.
+    async fn resolve_vpcs(&self, work: &mut Work<'_>, failures: &mut Failures, trace: &mut Trace) {
+        let wanted = std::mem::take(&mut work.vpcs);
+        let all: Vec<_> = wanted.keys().cloned().collect();
+        'calls: for vpcs in all.chunks(sink::VALUES) {
+            let mut found = BTreeMap::<_, Vec<GroupId>>::new();
+            let mut after = None;
+            loop {
+                let reading = self.sink.standing(Which::InVpcs(vpcs), after);
+                let page = match timed(reading, &mut trace.publishing).await {
+                    Ok(page) => page,
+                    Err(error) => {
+                        let of_call = wanted.iter().filter(|(vpc, _)| vpcs.contains(vpc));
+                        let messages = of_call.flat_map(|(_, interest)| &interest.messages);
+                        failures.add(&messages.copied().collect(), error);
+                        continue 'calls;
+                    }
+                };
+                for finding in page.findings {
+                    let in_vpc = finding
+                        .vpc_id
+                        .and_then(|id| vpcs.iter().find(|vpc| **vpc == id));
+                    if let Some(vpc) = in_vpc {
+                        found.entry(vpc).or_default().push(finding.group_id);
+                    }
+                }
+                after = page.next;
+                if after.is_none() {
+                    break;
+                }
+            }
+            for (vpc, interest) in wanted.iter().filter(|(vpc, _)| vpcs.contains(vpc)) {
+                let ids = found.remove(vpc).unwrap_or_default();
+                if ids.is_empty() {
+                    work.left
+                        .insert(format!("no active finding is of a security group in {vpc}"));
+                }
+                for id in ids {
+                    work.groups.entry(id).or_default().join(interest);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,96 @@
+//! What the events of an invocation ask for, and which of its messages failed.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use super::PipelineError;
+use super::expectation::Expectation;
+use crate::model::{GroupId, SecurityGroup, VpcId};
+use crate::telemetry::Trace;
+use crate::trigger::Trigger;
+
+/// What the events of an invocation ask for.
+#[derive(Default)]
+pub(super) struct Work<'t> {
+    pub(super) groups: BTreeMap<GroupId, Interest<'t>>,
+    pub(super) names: BTreeMap<String, Interest<'t>>,
+    pub(super) default_groups: BTreeMap<VpcId, Interest<'t>>,
+    pub(super) vpcs: BTreeMap<VpcId, Interest<'t>>,
+    pub(super) referenced: BTreeMap<GroupId, Interest<'t>>,
+    pub(super) sweep: Interest<'t>,
+    /// Groups that were fetched to find out which they are.
+    pub(super) found: BTreeMap<GroupId, (SecurityGroup, Timestamp)>,
+    /// Why events, or targets of events, were left alone.
+    pub(super) left: BTreeSet<String>,
+}
+
+/// The events that are about one thing, and the numbers of their messages.
+#[derive(Debug, Default, Clone)]
+pub(super) struct Interest<'t> {
+    pub(super) triggers: Vec<&'t Trigger>,
+    pub(super) messages: BTreeSet<usize>,
+}
+
+impl<'t> Work<'t> {
+    /// Notes a group that was found out by another name than its id.
+    pub(super) fn take(&mut self, group: SecurityGroup, at: Timestamp, interest: &Interest<'t>) {
+        self.groups
+            .entry(group.group_id.clone())
+            .or_default()
+            .join(interest);
+        self.found.insert(group.group_id.clone(), (group, at));
+    }
+}
+
+impl<'t> Interest<'t> {
+    pub(super) fn add(&mut self, message: usize, trigger: &'t Trigger) {
+        self.triggers.push(trigger);
+        self.messages.insert(message);
+    }
+
+    pub(super) fn join(&mut self, other: &Self) {
+        self.triggers.extend(&other.triggers);
+        self.messages.extend(&other.messages);
+    }
+
+    /// The events in the order of their times.
+    pub(super) fn in_time(&self) -> Vec<&'t Trigger> {
+        let mut triggers = self.triggers.clone();
+        triggers.sort_by_key(|trigger| trigger.record.moment());
+        triggers
+    }
+
+    /// Notes how old the events were when their findings were published.
+    pub(super) fn answered(&self, trace: &mut Trace, now: Timestamp) {
+        for trigger in &self.triggers {
+            trace.answered(trigger.record.moment(), now);
+        }
+    }
+
+    pub(super) fn expectation(&self) -> Expectation {
+        Expectation::of(&self.in_time())
+    }
+}
+
+/// The messages that failed, each with its first error.
+#[derive(Default)]
+pub(super) struct Failures(pub(super) BTreeMap<usize, Arc<PipelineError>>);
+
+impl Failures {
+    pub(super) fn add(&mut self, messages: &BTreeSet<usize>, error: impl Into<PipelineError>) {
+        let error = Arc::new(error.into());
+        for message in messages {
+            self.0.entry(*message).or_insert_with(|| Arc::clone(&error));
+        }
+    }
+}
+
+/// Every message that names one of these.
+pub(super) fn messages_of<T>(interests: &BTreeMap<T, Interest<'_>>) -> BTreeSet<usize> {
+    interests
+        .values()
+        .flat_map(|interest| interest.messages.iter().copied())
+        .collect()
+}
