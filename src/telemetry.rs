@@ -57,6 +57,8 @@ pub struct Trace {
     pub usage: Usage,
     /// What the sweep says about the exemptions.
     pub exemptions: Warnings,
+    /// Would it be of no use to ask for rules again?
+    pub rules_are_refused: bool,
     /// Why the rules behind violations are not named, where they could not be had.
     pub rules_unknown: Option<String>,
 }

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 
+use aws_sdk_securityhub::operation::batch_import_findings::BatchImportFindingsOutput;
 use aws_sdk_securityhub::types::{
     AwsSecurityFinding, AwsSecurityFindingFilters, StringFilter, StringFilterComparison,
 };
@@ -109,19 +110,35 @@ pub async fn actions(
 }
 
 /// That the finding is refused as such means that the import was allowed.
-fn of_import<T>(outcome: Result<T, Failure>) -> Probe {
+fn of_import(outcome: Result<BatchImportFindingsOutput, Failure>) -> Probe {
+    let is_refusal = |code: &str| {
+        [
+            "InvalidInput",
+            "InvalidInputException",
+            "ValidationException",
+        ]
+        .contains(&code)
+    };
     match outcome {
-        Err(Failure::Answer { code, .. })
-            if [
-                "InvalidInputException",
-                "InvalidInput",
-                "ValidationException",
-            ]
-            .contains(&code.as_str()) =>
-        {
-            Probe::Allowed
+        Err(Failure::Answer { code, .. }) if is_refusal(&code) => Probe::Allowed,
+        Err(failure) => Probe::of(failure),
+        Ok(answer) => {
+            let failed = answer
+                .failed_findings
+                .unwrap_or_default()
+                .into_iter()
+                .next();
+            let code = failed.as_ref().and_then(|failed| failed.error_code.clone());
+            let said = failed
+                .and_then(|failed| failed.error_message)
+                .unwrap_or_default();
+            match code {
+                Some(code) if is_refusal(&code) => Probe::Allowed,
+                Some(code) if code == "InvalidAccess" => Probe::Denied(format!("{said} ({code})")),
+                Some(code) => Probe::Unclear(format!("{said} ({code})")),
+                None => Probe::Unclear("the finding was not refused, which it must be".to_owned()),
+            }
         }
-        other => Probe::from(other),
     }
 }
 
@@ -188,6 +205,32 @@ mod tests {
             probes.values().all(|probe| *probe == Probe::Allowed),
             "{probes:?}"
         );
+    }
+
+    #[test]
+    fn a_finding_that_was_refused_for_another_reason_does_not_mean_that_it_is_allowed() {
+        let answer = |code: &str| {
+            let failed = aws_sdk_securityhub::types::ImportFindingsError::builder()
+                .id("x")
+                .error_code(code)
+                .error_message("m");
+            BatchImportFindingsOutput::builder()
+                .failed_findings(failed.build())
+                .build()
+        };
+        assert_eq!(of_import(Ok(answer("InvalidInput"))), Probe::Allowed);
+        assert!(matches!(
+            of_import(Ok(answer("InvalidAccess"))),
+            Probe::Denied(_)
+        ));
+        assert!(matches!(
+            of_import(Ok(answer("InternalError"))),
+            Probe::Unclear(_)
+        ));
+        let taken = BatchImportFindingsOutput::builder()
+            .success_count(1)
+            .build();
+        assert!(matches!(of_import(Ok(taken)), Probe::Unclear(_)));
     }
 
     #[tokio::test]

@@ -72,7 +72,7 @@ impl<S: GroupSource, K: FindingSink> Pipeline<'_, S, K> {
             })
             .collect();
         let ids: Vec<_> = failed.keys().cloned().collect();
-        if ids.is_empty() || trace.rules_unknown.is_some() {
+        if ids.is_empty() || trace.rules_are_refused {
             return;
         }
         match timed(self.source.rules(&ids), &mut trace.fetching).await {
@@ -86,7 +86,8 @@ impl<S: GroupSource, K: FindingSink> Pipeline<'_, S, K> {
                 }
             }
             Err(error) => {
-                // Once is enough: a sweep would wait for the same answer again and again.
+                // What is refused once is refused again: a sweep need not ask for every page.
+                trace.rules_are_refused = !error.is_retryable();
                 trace.rules_unknown =
                     Some(format!("the rules in violation are not named: {error}"));
             }

@@ -46,7 +46,7 @@ impl<S: GroupSource, K: FindingSink> Pipeline<'_, S, K> {
             let mut interest = Interest::default();
             for source in &sources {
                 if let Some(of_source) = referenced.get(source) {
-                    interest.join(of_source);
+                    interest.join(&of_source.by_reference());
                 }
             }
             work.take(group, at, &interest);

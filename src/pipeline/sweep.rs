@@ -16,7 +16,7 @@ use super::work::Interest;
 use super::{Outcome, Pipeline, PipelineError, note, timed};
 use crate::finding::{Finding, Passed, Subject};
 use crate::model::GroupId;
-use crate::policy::exemption::Usage;
+use crate::policy::exemption::{self, Usage, Warnings};
 use crate::policy::{Status, day_of};
 use crate::render::asff;
 use crate::sink::{self, FindingSink, Refusal, SinkError, Standing, Which};
@@ -143,6 +143,7 @@ impl<S: GroupSource, K: FindingSink> Pipeline<'_, S, K> {
             seen: Vec::new(),
             usage: Usage::default(),
         };
+        trace.exemptions = self.exemption_warnings(None, since);
         self.read_standing(&mut sweep, trace).await?;
         self.compare_pages(&mut sweep, trace).await?;
         self.look_again(&mut sweep, trace).await?;
@@ -161,10 +162,7 @@ impl<S: GroupSource, K: FindingSink> Pipeline<'_, S, K> {
             .map(|(id, _)| id.clone())
             .collect();
         sweep.stale.extend(ahead);
-        let account = Some(&self.context.scope.account);
-        trace.exemptions = sweep
-            .usage
-            .warnings(&self.policy.exemptions, account, day_of(since));
+        trace.exemptions = self.exemption_warnings(Some(&sweep.usage), since);
         trace.usage = std::mem::take(&mut sweep.usage);
         if !sweep.refused.is_empty() {
             return Err(SinkError::Refused(sweep.refused).into());
@@ -203,6 +201,11 @@ impl<S: GroupSource, K: FindingSink> Pipeline<'_, S, K> {
         } else {
             Err(SinkError::Refused(refused).into())
         }
+    }
+
+    fn exemption_warnings(&self, usage: Option<&Usage>, since: Timestamp) -> Warnings {
+        let account = Some(&self.context.scope.account);
+        exemption::warnings(&self.policy.exemptions, usage, account, day_of(since))
     }
 
     /// Step 1. The events behind a finding are kept only for those that are certainly published anew.
@@ -340,7 +343,12 @@ impl<S: GroupSource, K: FindingSink> Pipeline<'_, S, K> {
             }
             observed.push((group, at));
         }
-        for mut finding in self.judge(observed, trace).await? {
+        let mut findings = self.judge(observed, trace).await?;
+        if self.observer.is_some() {
+            // What is shown names the rules too, whether it is published or not.
+            self.name_rules(findings.iter_mut().collect(), trace).await;
+        }
+        for mut finding in findings {
             let standing = sweep.standing.remove(&finding.group_id);
             if let Some(interest) = sweep.interests.get(&finding.group_id) {
                 finding.led_to_by(&interest.in_time());
@@ -390,7 +398,7 @@ impl<S: GroupSource, K: FindingSink> Pipeline<'_, S, K> {
             finding,
             keeps_events,
             is_over_none: standing.is_none(),
-            rules_are_asked: false,
+            rules_are_asked: self.observer.is_some(),
         });
         Ok(())
     }

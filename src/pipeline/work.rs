@@ -30,6 +30,8 @@ pub(super) struct Work<'t> {
 #[derive(Debug, Default, Clone)]
 pub(super) struct Interest<'t> {
     pub(super) triggers: Vec<&'t Trigger>,
+    /// Of these, those that are about another thing, which this one refers to: they prove nothing about this one.
+    pub(super) of_another: Vec<&'t Trigger>,
     pub(super) messages: BTreeSet<usize>,
 }
 
@@ -52,7 +54,16 @@ impl<'t> Interest<'t> {
 
     pub(super) fn join(&mut self, other: &Self) {
         self.triggers.extend(&other.triggers);
+        self.of_another.extend(&other.of_another);
         self.messages.extend(&other.messages);
+    }
+
+    /// The same events, as they are about what refers to this.
+    pub(super) fn by_reference(&self) -> Self {
+        Self {
+            of_another: self.triggers.clone(),
+            ..self.clone()
+        }
     }
 
     /// The events in the order of their times.
@@ -70,7 +81,16 @@ impl<'t> Interest<'t> {
     }
 
     pub(super) fn expectation(&self) -> Expectation {
-        Expectation::of(&self.in_time())
+        let mut proofs = self.in_time();
+        for of_another in &self.of_another {
+            if let Some(at) = proofs
+                .iter()
+                .position(|proof| std::ptr::eq(*proof, *of_another))
+            {
+                proofs.remove(at);
+            }
+        }
+        Expectation::of(&proofs)
     }
 }
 

@@ -15,10 +15,12 @@ use wildmatch::WildMatch;
 
 use super::{Source, Verdict};
 use crate::model::{AccountId, GroupId, SecurityGroup, VpcId};
-use crate::text::plain;
+use crate::text::{cut, is_deceptive, length, plain};
 
 /// Shortest reason, in characters.
 const SHORTEST_REASON: usize = 10;
+/// Longest owner, in characters.
+const LONGEST_OWNER: usize = 256;
 /// How many days before its end an exemption is said to end soon.
 const SOON: i32 = 30;
 /// AWS reserves tags that begin so.
@@ -95,10 +97,10 @@ pub enum SourceMatch {
     SameAccount,
     /// The group with this id, whatever its account.
     Id(GroupId),
-    /// The group with this id in this account; any group of the account, where no id is given.
+    /// The group with this id in this account.
     Foreign {
         /// The group's id.
-        id: Option<GroupId>,
+        id: GroupId,
         /// Its account.
         account: AccountId,
     },
@@ -189,8 +191,7 @@ impl Serialize for SourceMatch {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         #[derive(Serialize)]
         struct Foreign<'a> {
-            #[serde(skip_serializing_if = "Option::is_none")]
-            id: &'a Option<GroupId>,
+            id: &'a GroupId,
             account: &'a AccountId,
         }
         match self {
@@ -238,18 +239,26 @@ impl Exemption {
     /// `reason (owner platform@example.com, until 2027-06-30)`.
     #[must_use]
     pub fn words(&self) -> String {
+        self.words_within(usize::MAX)
+    }
+
+    /// The same in no more than so many characters: the reason is cut, its owner and end stay.
+    #[must_use]
+    pub fn words_within(&self, most: usize) -> String {
         let owner = self
             .owner
             .as_ref()
             .map(|owner| format!("owner {}", plain(owner)));
         let until = self.until.map(|until| format!("until {until}"));
         let notes: Vec<_> = owner.into_iter().chain(until).collect();
-        let reason = plain(&self.reason);
-        if notes.is_empty() {
-            reason.into_owned()
+        let notes = if notes.is_empty() {
+            String::new()
         } else {
-            format!("{reason} ({})", notes.join(", "))
-        }
+            format!(" ({})", notes.join(", "))
+        };
+        let reason = plain(&self.reason);
+        let reason = cut(&reason, most.saturating_sub(length(&notes)));
+        format!("{reason}{notes}")
     }
 
     /// What makes it unfit to be used, if anything.
@@ -258,7 +267,18 @@ impl Exemption {
         if self.id.trim().is_empty() {
             return problem("id", "it is empty".to_owned());
         }
-        if self.reason.trim().chars().count() < SHORTEST_REASON {
+        let shows = |character: &char| !is_deceptive(*character) && !character.is_control();
+        if self
+            .owner
+            .as_ref()
+            .is_some_and(|owner| length(owner) > LONGEST_OWNER)
+        {
+            return problem(
+                "owner",
+                format!("it is longer than {LONGEST_OWNER} characters"),
+            );
+        }
+        if self.reason.trim().chars().filter(shows).count() < SHORTEST_REASON {
             return problem(
                 "reason",
                 format!(
@@ -362,11 +382,8 @@ impl SourceMatch {
             ),
             Self::Id(id) => (has_id(id), format!("the source is not {id}")),
             Self::Foreign { id, account } => (
-                source.owner_id.as_ref() == Some(account) && id.as_ref().is_none_or(has_id),
-                match id {
-                    Some(id) => format!("the source is not {id} of account {account}"),
-                    None => format!("the source is not known to be of account {account}"),
-                },
+                source.owner_id.as_ref() == Some(account) && has_id(id),
+                format!("the source is not known to be {id} of account {account}"),
             ),
         };
         (!is_match).then_some(words)
@@ -400,45 +417,50 @@ impl Usage {
     pub fn join(&mut self, other: &Self) {
         self.matched.extend(&other.matched);
     }
+}
 
-    /// What is to be said about the exemptions after a run over all groups: of one account, where that is given, since
-    /// one set of settings may serve many.
-    #[must_use]
-    pub fn warnings(
-        &self,
-        exemptions: &[Exemption],
-        account: Option<&AccountId>,
-        today: Date,
-    ) -> Warnings {
-        let mut warnings = Warnings::default();
-        for (number, exemption) in exemptions.iter().enumerate() {
-            let id = plain(&exemption.id);
-            let left = exemption.until.map(|until| (until - today).get_days());
-            match (left, exemption.until) {
-                (Some(left), Some(until)) if left < 0 => warnings.sentences.push(format!(
-                    "exemption {id} ended on {until}: remove it, or renew it with a reason"
-                )),
-                (Some(left), Some(until)) if left <= SOON => {
-                    warnings.ending += 1;
-                    let days = if left == 1 { "day" } else { "days" };
-                    warnings
-                        .sentences
-                        .push(format!("exemption {id} ends on {until}, in {left} {days}"));
-                }
-                _ => {}
-            }
-            let of_another = account.is_some_and(|account| {
-                let of_target = exemption.target.account.as_ref();
-                of_target.is_some_and(|of_target| of_target != account)
-            });
-            if !self.matched.contains(&number) && !of_another {
+/// What is to be said about exemptions on a day: which end soon or have ended, and after a run over all groups which were of
+/// no use. Of one account, where that is given, since one set of settings may serve many.
+#[must_use]
+pub fn warnings(
+    exemptions: &[Exemption],
+    usage: Option<&Usage>,
+    account: Option<&AccountId>,
+    today: Date,
+) -> Warnings {
+    let mut warnings = Warnings::default();
+    for (number, exemption) in exemptions.iter().enumerate() {
+        let of_target = exemption.target.account.as_ref();
+        if account
+            .zip(of_target)
+            .is_some_and(|(account, of_target)| account != of_target)
+        {
+            continue;
+        }
+        let id = plain(&exemption.id);
+        if let Some(until) = exemption.until {
+            let left = (until - today).get_days();
+            if left < 0 {
                 warnings.sentences.push(format!(
-                    "exemption {id} matched no violation: is it still needed, and is it right?"
+                    "exemption {id} ended on {until}: remove it, or renew it with a reason"
                 ));
+                continue;
+            }
+            if left <= SOON {
+                warnings.ending += 1;
+                let days = if left == 1 { "day" } else { "days" };
+                warnings
+                    .sentences
+                    .push(format!("exemption {id} ends on {until}, in {left} {days}"));
             }
         }
-        warnings
+        if usage.is_some_and(|usage| !usage.matched.contains(&number)) {
+            warnings.sentences.push(format!(
+                "exemption {id} matched no violation: is it still needed, and is it right?"
+            ));
+        }
     }
+    warnings
 }
 
 #[cfg(test)]
@@ -544,14 +566,6 @@ mod tests {
                 r#"{ id = "sg-0bbb", account = "222222222222" }"#,
                 [false, false, true, false],
             ),
-            (
-                r#"{ account = "222222222222" }"#,
-                [false, false, true, false],
-            ),
-            (
-                r#"{ account = "111111111111" }"#,
-                [true, true, false, false],
-            ),
         ] {
             let policy = policy(r#"{ vpc = "vpc-0a" }"#, source, "");
             let is_exempt = [ITSELF, EQUAL, FOREIGN, UNKNOWN]
@@ -590,7 +604,12 @@ mod tests {
             assert_eq!(verdict.status, status, "{today}");
             let mut usage = Usage::default();
             usage.note(&verdict);
-            let warnings = usage.warnings(&policy.exemptions, None, today.parse().unwrap());
+            let warnings = warnings(
+                &policy.exemptions,
+                Some(&usage),
+                None,
+                today.parse().unwrap(),
+            );
             let ends_soon = warns.is_some_and(|warns| warns.contains("ends on"));
             assert_eq!(warnings.ending, u64::from(ends_soon), "{today}");
             match (warnings.sentences.as_slice(), warns) {
@@ -636,9 +655,13 @@ mod tests {
         );
         let mut usage = Usage::default();
         usage.note(&verdict);
-        let sentences = usage
-            .warnings(&policy.exemptions, None, "2026-11-24".parse().unwrap())
-            .sentences;
+        let sentences = warnings(
+            &policy.exemptions,
+            Some(&usage),
+            None,
+            "2026-11-24".parse().unwrap(),
+        )
+        .sentences;
         assert_eq!(sentences.len(), 2, "{sentences:?}");
         assert!(
             sentences[0].starts_with("exemption ended ended on 2020-01-01"),
@@ -654,14 +677,18 @@ mod tests {
     fn an_exemption_of_another_account_is_not_missed() {
         let policy = policy(r#"{ account = "333333333333" }"#, "\"any\"", "");
         let today = "2026-11-24".parse().unwrap();
-        let warnings = |account: &str| {
+        let count = |account: &str| {
             let account = AccountId::new(account);
-            Usage::default()
-                .warnings(&policy.exemptions, Some(&account), today)
-                .sentences
-                .len()
+            warnings(
+                &policy.exemptions,
+                Some(&Usage::default()),
+                Some(&account),
+                today,
+            )
+            .sentences
+            .len()
         };
-        assert_eq!((warnings("111111111111"), warnings("333333333333")), (0, 1));
+        assert_eq!((count("111111111111"), count("333333333333")), (0, 1));
     }
 
     /// The pattern, by the definition of its two wildcards.

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use serde::Serialize;
 
 use super::{Policy, Severity, Source, Verdict};
-use crate::model::{GroupId, SecurityGroup};
+use crate::model::{AccountId, GroupId, SecurityGroup};
 
 /// The settings of the sensitivity of groups.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -37,6 +37,7 @@ pub struct Peers(HashMap<String, Peer>);
 #[derive(Debug, Clone)]
 struct Peer {
     name: Option<String>,
+    owner: Option<AccountId>,
     level: Level,
 }
 
@@ -66,7 +67,7 @@ impl Sensitivity {
         if source.is_self {
             return self.of(group);
         }
-        match peers.get(source) {
+        match peers.of_same_account(group, source) {
             Some(peer) => peer.level,
             None => self.find(&self.unseen).unwrap_or(Level(0)),
         }
@@ -111,6 +112,16 @@ impl Peers {
         self.0.get(source.group_id.as_deref()?)
     }
 
+    /// A source of another account cannot be seen, also where it happens to be shown: its tags are not this account's.
+    fn of_same_account(&self, group: &SecurityGroup, source: &Source) -> Option<&Peer> {
+        self.get(source).filter(|peer| {
+            let is_other = |owner: &Option<AccountId>| {
+                owner.is_some() && group.owner_id.is_some() && *owner != group.owner_id
+            };
+            !source.is_foreign && !is_other(&peer.owner)
+        })
+    }
+
     /// The name of a source, where it is known.
     pub(super) fn name(&self, source: &Source) -> Option<&str> {
         self.get(source)?.name.as_deref()
@@ -121,11 +132,17 @@ impl Policy {
     /// Remembers of a group what the groups that let it in need to know. Nothing, without `[sensitivity]`.
     pub fn see(&self, peers: &mut Peers, group: &SecurityGroup) {
         if let Some(sensitivity) = &self.sensitivity {
-            let peer = Peer {
-                name: group.group_name.clone(),
-                level: sensitivity.of(group),
-            };
-            peers.0.insert(group.group_id.as_str().to_owned(), peer);
+            let level = sensitivity.of(group);
+            let peer = peers
+                .0
+                .entry(group.group_id.as_str().to_owned())
+                .or_insert_with(|| Peer {
+                    name: group.group_name.clone(),
+                    owner: group.owner_id.clone(),
+                    level,
+                });
+            // Of two that have the same id the worse counts, whatever their order.
+            peer.level = peer.level.min(level);
         }
     }
 
@@ -138,7 +155,7 @@ impl Policy {
     ) -> impl Iterator<Item = GroupId> {
         let sources = verdict.violations.iter().map(|violation| &violation.source);
         sources
-            .filter(|source| self.sensitivity.is_some() && !source.is_self)
+            .filter(|source| self.sensitivity.is_some() && !source.is_self && !source.is_foreign)
             .filter(|source| peers.get(source).is_none())
             .filter_map(|source| source.group_id.as_deref().map(GroupId::new))
     }
@@ -150,7 +167,7 @@ impl Policy {
         Some(Levels {
             target: sensitivity.of(group),
             source: sensitivity.of_source(group, source, peers),
-            is_seen: source.is_self || peers.get(source).is_some(),
+            is_seen: source.is_self || peers.of_same_account(group, source).is_some(),
         })
     }
 }

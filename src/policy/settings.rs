@@ -121,7 +121,10 @@ struct ExemptionTable {
 }
 
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(
+    deny_unknown_fields,
+    expecting = "a table such as { id = \"sg-…\" } or { tag = \"key=value\" }"
+)]
 struct TargetTable {
     id: Option<Spanned<String>>,
     name: Option<Spanned<String>>,
@@ -139,7 +142,7 @@ enum SourceValue {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct SourceTable {
-    id: Option<Spanned<String>>,
+    id: Spanned<String>,
     account: Spanned<String>,
 }
 
@@ -375,6 +378,7 @@ impl ExemptionTable {
             Some(Problem { key, text }) => Err(match key {
                 "id" => Wrong::at(&self.id, text),
                 "reason" => Wrong::at(&self.reason, text),
+                "owner" => Wrong::at(owner.unwrap_or(&self.id), text),
                 _ => Wrong::at(&self.target, text),
             }),
         }
@@ -392,7 +396,7 @@ impl TargetTable {
                 .ok_or_else(|| Wrong::at(text, "a tag is \"key\" or \"key=value\""))
         };
         Ok(TargetMatch {
-            id: group_id(&self.id)?,
+            id: self.id.as_ref().map(group_id).transpose()?,
             name: self.name.as_ref().map(|name| Glob::new(name.get_ref())),
             vpc: self.vpc.as_ref().map(vpc).transpose()?,
             account: self.account.as_ref().map(account_id).transpose()?,
@@ -401,14 +405,11 @@ impl TargetTable {
     }
 }
 
-fn group_id(text: &Option<Spanned<String>>) -> Result<Option<GroupId>, Wrong> {
-    let id = |text: &Spanned<String>| {
-        GroupId::parse(text.get_ref()).ok_or_else(|| {
-            let problem = format!("{:?} is not a security group's id", text.get_ref());
-            Wrong::at(text, problem)
-        })
-    };
-    text.as_ref().map(id).transpose()
+fn group_id(text: &Spanned<String>) -> Result<GroupId, Wrong> {
+    GroupId::parse(text.get_ref()).ok_or_else(|| {
+        let problem = format!("{:?} is not a security group's id", text.get_ref());
+        Wrong::at(text, problem)
+    })
 }
 
 fn account_id(text: &Spanned<String>) -> Result<AccountId, Wrong> {
@@ -472,6 +473,7 @@ fn table_of(line: &str) -> Option<&str> {
         .and_then(|name| name.strip_suffix(']'))
         .unwrap_or(name)
         .trim();
+    let name = unquoted(name);
     is_key(name).then_some(name)
 }
 
@@ -485,8 +487,13 @@ fn is_key(text: &str) -> bool {
 /// The key that a line of TOML gives a value to.
 fn key_of(line: &str) -> Option<&str> {
     let (left, _) = line.split_once('=')?;
-    let key = left.trim();
+    let key = unquoted(left.trim());
     is_key(key).then_some(key)
+}
+
+fn unquoted(key: &str) -> &str {
+    let within = |quote| key.strip_prefix(quote)?.strip_suffix(quote);
+    within('"').or_else(|| within('\'')).unwrap_or(key)
 }
 
 #[cfg(test)]
@@ -548,6 +555,14 @@ mod tests {
             (
                 "related_requirements = \"a\"",
                 "policy.toml:1: related_requirements: invalid type",
+            ),
+            (
+                "reading = \"effective\"\n\"max_open_ports\" = 0",
+                "policy.toml:2: max_open_ports: 0 is not",
+            ),
+            (
+                "['sensitivity']\ntag = 3",
+                "policy.toml:2: sensitivity.tag: invalid type",
             ),
             ("rule_ids = 1", "policy.toml:1: rule_ids: invalid type"),
             (
@@ -747,7 +762,11 @@ mod tests {
                 "policy.toml:5: exemption.source: \"x\" is not a security group's",
             ),
             (
-                "source = { account = \"1\" }",
+                "source = { account = \"111111111111\" }",
+                "policy.toml:5: exemption.source: missing field `id`",
+            ),
+            (
+                "source = { id = \"sg-1\", account = \"1\" }",
                 "policy.toml:5: exemption.source: \"1\" is not an account's",
             ),
             (

@@ -159,7 +159,7 @@ fn status_reasons(verdict: Option<&Verdict>) -> Vec<StatusReason> {
     {
         let reason = StatusReason {
             reason_code: EXEMPTED,
-            description: cut(&exemption.words(), REASON).into_owned(),
+            description: exemption.words_within(REASON),
         };
         if reasons.len() < REASONS && !reasons.contains(&reason) {
             reasons.push(reason);
@@ -216,7 +216,12 @@ fn description(finding: &Finding, group: Option<&SecurityGroup>) -> String {
     let sentences: Vec<_> = verdict
         .most_severe_first()
         .iter()
-        .map(|violation| format!("{}.", violation.sentence))
+        .map(|violation| match &violation.exemption {
+            Some(exemption) => {
+                format!("{} (exempt: {}).", violation.sentence, plain(&exemption.id))
+            }
+            None => format!("{}.", violation.sentence),
+        })
         .collect();
     let count = sentences.len();
     let more = |left: usize| {
@@ -270,6 +275,10 @@ fn product_fields(
         put("violations", &verdict.violations.len().to_string());
         for (number, violation) in (1..).zip(verdict.most_severe_first().into_iter().take(LISTED)) {
             put(&format!("violation/{number}"), &evidence_of(violation));
+            if verdict.status == Status::Failed && violation.exemption.is_some() {
+                // Nobody is told to revoke what was accepted.
+                continue;
+            }
             let revoke = Fix::new(
                 &group.group_id,
                 violation,

@@ -49,6 +49,18 @@ def test_scan_prints_like_check_and_publishes_only_when_told(account, run, proxy
     assert account.states()[group] == ("FAILED", "ACTIVE")
 
 
+def test_scan_shows_the_rules_that_it_publishes(account, run, proxy, tmp_path):
+    group = account.group("db")
+    account.allow(group, group)
+    settings = tmp_path / "policy.toml"
+    settings.write_text("rule_ids = true\n")
+    shown = run("scan", "--publish", "--format", "asff", "--policy", str(settings))
+    (finding,) = [finding for finding in json.loads(shown.stdout) if finding["RecordState"] == "ACTIVE"]
+    published = account.findings()[group]["ProductFields"]
+    assert finding["ProductFields"] == published and published["sg-trust/rule/1"].startswith("sgr-")
+    assert proxy.count()["DescribeSecurityGroupRules"] == 1
+
+
 def test_scan_covers_the_regions_it_is_given(moto_port, account, run):
     other = Account(moto_port, region="eu-west-1")
     group = other.group("there")

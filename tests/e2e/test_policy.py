@@ -6,6 +6,7 @@ import json
 import pytest
 from cloudtrail import ACCOUNT, event
 from proxy import ec2_error
+from test_events import failed, sqs
 from test_sweep import SWEEP
 
 ACTIVE, EXEMPT = ("FAILED", "ACTIVE"), ("WARNING", "ARCHIVED")
@@ -127,6 +128,18 @@ def test_a_tag_change_of_a_source_changes_the_severity_of_its_targets(account, w
     proxy.calls.clear()
     assert not function.invoke(SWEEP).is_error
     assert account.findings()[group]["FindingProviderFields"]["Severity"]["Label"] == "LOW"
+
+
+def test_a_tag_change_of_a_source_proves_nothing_about_a_target_that_was_deleted(account, with_settings, proxy):
+    vpc = account.vpc()
+    source, group = account.group("web", vpc), account.group("db", vpc)
+    account.allow(group, source)
+    function = with_settings(SENSITIVITY)
+    proxy.freeze(100)
+    account.ec2.delete_security_group(GroupId=group)
+    answer = function.invoke(sqs(event("delete-security-group", group, seconds_ago=5), event("create-tags", source, source, seconds_ago=2)))
+    assert "message-0" in failed(answer)
+    assert group not in account.states()
 
 
 def test_without_sensitivity_no_tags_are_asked_for(account, function, proxy):

@@ -40,7 +40,7 @@ fn exemption() -> impl Strategy<Value = String> {
         r#""self""#,
         r#""same-account""#,
         r#""sg-0b""#,
-        r#"{ account = "222222222222" }"#,
+        r#"{ id = "sg-0c", account = "222222222222" }"#,
     ]);
     let until = prop::sample::select(vec!["", "until = 2026-11-23", "until = 2026-11-24"]);
     (target, source, until).prop_map(|(target, source, until)| {
@@ -199,6 +199,103 @@ fn the_severity_comes_from_both_ends_and_the_sentence_says_so() {
     "#);
 }
 
+/// Its tags are not this account's: what they say must not make anything less severe.
+#[test]
+fn a_source_of_another_account_is_unseen_even_where_it_is_shown() {
+    let foreign = json!([{"IpProtocol": "-1", "UserIdGroupPairs": [{"GroupId": "sg-0b", "UserId": "222222222222"}]}]);
+    let unknown = json!([{"IpProtocol": "-1", "UserIdGroupPairs": [{"GroupId": "sg-0b"}]}]);
+    let mut theirs = tagged("sg-0b", Some("restricted"), &[]);
+    theirs["OwnerId"] = json!("222222222222");
+    for permissions in [foreign, unknown] {
+        let target = tagged("sg-0a", Some("restricted"), permissions.as_array().unwrap());
+        let verdict = evaluate(
+            &policy(SENSITIVITY),
+            &target,
+            &[theirs.clone()],
+            "2026-11-24",
+        );
+        assert_eq!(
+            verdict.severity.as_str(),
+            "CRITICAL",
+            "{:?}",
+            verdict.violations
+        );
+    }
+}
+
+#[test]
+fn the_order_of_lines_with_one_id_does_not_show() {
+    let target = r#"{"GroupId":"sg-0a","OwnerId":"111111111111","Tags":{"DataClassification":"restricted"},"IpPermissions":[{"IpProtocol":"-1","UserIdGroupPairs":[{"GroupId":"sg-0b","UserId":"111111111111"}]}]}"#;
+    let source = |level: &str| {
+        format!(
+            r#"{{"GroupId":"sg-0b","OwnerId":"111111111111","Tags":{{"DataClassification":"{level}"}},"IpPermissions":[]}}"#
+        )
+    };
+    for lines in [
+        [source("public"), source("restricted")],
+        [source("restricted"), source("public")],
+    ] {
+        let input = format!("{}\n{}\n{target}", lines[0], lines[1]);
+        let Run { out, .. } = run(
+            &[
+                "check",
+                "-",
+                "--format",
+                "ndjson",
+                "--policy",
+                "tests/data/sensitivity.toml",
+            ],
+            &input,
+        );
+        assert!(out.contains(r#""severity":"CRITICAL""#), "{out}");
+    }
+}
+
+#[test]
+fn nobody_is_told_to_revoke_what_was_accepted() {
+    let mut settings = tempfile::NamedTempFile::new().unwrap();
+    let text = "[[exemption]]\nid = \"itself\"\nreason = \"EKS restores this rule\"\ntarget = { account = \"111111111111\" }\nsource = \"self\"\n";
+    settings.write_all(text.as_bytes()).unwrap();
+    let arguments = [
+        "check",
+        "-",
+        "--policy",
+        settings.path().to_str().unwrap(),
+        "--format",
+        "asff",
+        "--region",
+        "eu-west-1",
+    ];
+    let Run { out, .. } = run(&arguments, SOURCES);
+    let findings: Value = serde_json::from_str(&out).unwrap();
+    let failed = findings
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|finding| finding["Compliance"]["Status"] == "FAILED")
+        .unwrap();
+    let fields = failed["ProductFields"].as_object().unwrap();
+    let exempt = fields
+        .iter()
+        .find(|(name, value)| {
+            name.starts_with("sg-trust/violation/")
+                && value.as_str().unwrap().contains("exemption itself")
+        })
+        .unwrap()
+        .0;
+    assert!(
+        !fields.contains_key(&exempt.replace("violation", "fix")),
+        "{fields:?}"
+    );
+    assert!(
+        failed["Description"]
+            .as_str()
+            .unwrap()
+            .contains("from itself (exempt: itself)."),
+        "{failed}"
+    );
+}
+
 #[test]
 fn explain_tells_everything() {
     let mut settings = tempfile::NamedTempFile::new().unwrap();
@@ -250,7 +347,7 @@ source = "any"
       exemption ended does not cover it: the source is not sg-0000000000000000b
       exemption other-tier does not cover it: the group's name is not web-*
     sg-0000000000000000a (payments-db, restricted) accepts all traffic from sg-0000000000000000b (web, internal), described as "until the migration is over" [all-traffic]
-      severity HIGH: the setting `severity` is LOW; the group is restricted, the source is internal: 2 levels less sensitive
+      severity HIGH: the setting `severity` is LOW; the group is restricted, the source is internal: 2 levels less sensitive, which `raise` makes HIGH
       exemption itself does not cover it: the source is not the group itself
       exemption ended would cover it, but ended on 2020-06-30
       exemption other-tier does not cover it: the group's name is not web-*

@@ -9,7 +9,7 @@ use anyhow::{Context as _, anyhow, bail};
 use jiff::Timestamp;
 use sg_trust::finding::{Context, Finding, Passed, Scope};
 use sg_trust::model::{GroupId, Partition, Region, SecurityGroup};
-use sg_trust::policy::exemption::Usage;
+use sg_trust::policy::exemption::{self, Usage};
 use sg_trust::policy::{Peers, Policy, Verdict, day_of};
 use sg_trust::render::{Format, Report};
 use sg_trust::source::documents::Documents;
@@ -301,9 +301,12 @@ impl<'a> Check<'a> {
         }
         let failed = self.report.summary().failed;
         print(self.arguments.format, &self.report.finish()?, terminal)?;
-        let warnings = self
-            .usage
-            .warnings(&self.policy.exemptions, None, day_of(self.now));
+        let warnings = exemption::warnings(
+            &self.policy.exemptions,
+            Some(&self.usage),
+            None,
+            day_of(self.now),
+        );
         for warning in warnings.sentences {
             terminal.say(&warning);
         }

@@ -22,7 +22,7 @@ pub(crate) struct Arguments {
 }
 
 #[cfg(not(feature = "aws"))]
-pub(crate) fn run(_: &Arguments, _: &Policy, _: &mut Terminal) -> anyhow::Result<Outcome> {
+pub(crate) fn run(_: &Arguments, _: &Policy, _: bool, _: &mut Terminal) -> anyhow::Result<Outcome> {
     anyhow::bail!("{}", crate::terminal::NOT_BUILT_IN)
 }
 
@@ -30,9 +30,10 @@ pub(crate) fn run(_: &Arguments, _: &Policy, _: &mut Terminal) -> anyhow::Result
 pub(crate) fn run(
     arguments: &Arguments,
     policy: &Policy,
+    settings_are_given: bool,
     terminal: &mut Terminal,
 ) -> anyhow::Result<Outcome> {
-    sg_trust::aws::block_on(|| live::examine(arguments, policy, terminal))?
+    sg_trust::aws::block_on(|| live::examine(arguments, policy, settings_are_given, terminal))?
 }
 
 #[cfg(feature = "aws")]
@@ -48,7 +49,7 @@ mod live {
     use sg_trust::text::plain;
 
     use super::Arguments;
-    use crate::live::{Account, Probes};
+    use crate::live::{Account, Probes, clock_words, is_right};
     use crate::terminal::{Outcome, Terminal};
 
     /// What was found out, line by line.
@@ -88,6 +89,7 @@ mod live {
     pub(super) async fn examine(
         arguments: &Arguments,
         policy: &Policy,
+        settings_are_given: bool,
         terminal: &mut Terminal,
     ) -> anyhow::Result<Outcome> {
         let mut report = Report::default();
@@ -106,8 +108,11 @@ mod live {
                     "credentials of account {}, partition {}; region {}",
                     scope.account, scope.partition, scope.region
                 ));
-                match place.check_clock().await {
-                    Ok(()) => report.good("the clock is EC2's"),
+                match place.clock_offset().await {
+                    Ok(offset) if is_right(offset) => report.good("the clock is EC2's"),
+                    Ok(offset) => {
+                        report.missing(&clock_words(offset), "scan --publish refuses until then")
+                    }
                     Err(error) => report.unclear(&format!("the clock: {error:#}"), "try: date -u"),
                 }
                 let probes = account.probe(scope).await;
@@ -116,7 +121,10 @@ mod live {
                 unknown(&mut report, scope);
             }
         }
-        report.good("the settings");
+        report.good(match settings_are_given {
+            true => "the settings file",
+            false => "the settings: the built-in defaults (--policy FILE looks at a file)",
+        });
         terminal.print_coloured(&report.text)?;
         Ok(Outcome::of_failed(report.missing))
     }

@@ -60,7 +60,8 @@ pub(crate) fn run(
     let verdict = policy.evaluate(group, &peers, today);
     let region = match place_of(group) {
         Some((_, region)) => Some(region),
-        None => region_of_environment()?,
+        // A wrong one costs only the Region in the commands, as in `check`.
+        None => region_of_environment().ok().flatten(),
     };
     let mut out = format!(
         "{}: {}, {}\n",
@@ -116,7 +117,10 @@ fn violation_words(
     for exemption in &policy.exemptions {
         let id = plain(&exemption.id);
         let words = match exemption.consider(group, &violation.source, today) {
-            Consideration::Covers => format!("covers it: {}", exemption.words()),
+            Consideration::Covers if violation.exemption.as_ref() == Some(exemption) => {
+                format!("covers it: {}", exemption.words())
+            }
+            Consideration::Covers => "would cover it too; the first that does counts".to_owned(),
             Consideration::Ended(until) => format!("would cover it, but ended on {until}"),
             Consideration::Differs(why) => format!("does not cover it: {}", plain(&why)),
         };
@@ -138,11 +142,18 @@ fn origin(policy: &Policy, violation: &Violation) -> String {
     } else {
         format!("the source cannot be seen and counts as {source}")
     };
-    match sensitivity.distance(levels) {
-        0 => format!("{setting}; the group is {target}, {source}: not less sensitive"),
-        1 => format!("{setting}; the group is {target}, {source}: 1 level less sensitive"),
-        less => format!("{setting}; the group is {target}, {source}: {less} levels less sensitive"),
-    }
+    let both = format!("{setting}; the group is {target}, {source}");
+    let less = match sensitivity.distance(levels) {
+        0 => return format!("{both}: not less sensitive"),
+        1 => "1 level".to_owned(),
+        less => format!("{less} levels"),
+    };
+    let raise = if violation.severity > policy.severity {
+        format!("which `raise` makes {}", violation.severity)
+    } else {
+        "for which `raise` has nothing higher".to_owned()
+    };
+    format!("{both}: {less} less sensitive, {raise}")
 }
 
 /// How the severity of a group came about.

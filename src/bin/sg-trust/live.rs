@@ -101,21 +101,33 @@ impl Account {
 }
 
 impl Place {
+    /// How far the local clock is ahead of EC2's.
+    pub(crate) async fn clock_offset(&self) -> anyhow::Result<jiff::SignedDuration> {
+        Ok(self.source.clock_offset().await?)
+    }
+
     /// A local clock that is wrong would date findings into the future, and block every later verdict of the function.
     pub(crate) async fn check_clock(&self) -> anyhow::Result<()> {
-        /// How far it may be from EC2's.
-        const MOST: jiff::SignedDuration = jiff::SignedDuration::from_secs(5);
-        let offset = self.source.clock_offset().await?;
-        anyhow::ensure!(
-            offset.abs() <= MOST,
-            "the local clock is {} s {} that of EC2: set it (ntp), then publish",
-            offset.abs().as_secs(),
-            if offset.is_positive() {
-                "ahead of"
-            } else {
-                "behind"
-            }
-        );
+        let offset = self.clock_offset().await?;
+        anyhow::ensure!(is_right(offset), "{}", clock_words(offset));
         Ok(())
     }
+}
+
+/// Is the clock near enough to EC2's to date findings by it?
+pub(crate) fn is_right(offset: jiff::SignedDuration) -> bool {
+    offset.abs() <= jiff::SignedDuration::from_secs(5)
+}
+
+/// How wrong the clock is.
+pub(crate) fn clock_words(offset: jiff::SignedDuration) -> String {
+    let direction = if offset.is_positive() {
+        "ahead of"
+    } else {
+        "behind"
+    };
+    format!(
+        "the local clock is {} s {direction} that of EC2: set it (ntp), then publish",
+        offset.abs().as_secs()
+    )
 }

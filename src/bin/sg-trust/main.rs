@@ -124,7 +124,9 @@ fn run(arguments: &Arguments, terminal: &mut Terminal) -> anyhow::Result<Outcome
     match &arguments.command {
         Command::Check(arguments) => check::run(arguments, &policy, terminal),
         Command::Replay(arguments) => replay::run(arguments, &policy, terminal),
-        Command::Doctor(arguments) => doctor::run(arguments, &policy, terminal),
+        Command::Doctor(arguments) => {
+            doctor::run(arguments, &policy, settings.policy_file.is_some(), terminal)
+        }
         Command::Targets(arguments) => targets::run(arguments, &policy, terminal),
         Command::Test(arguments) => test::run(arguments, terminal),
         Command::Explain(arguments) => explain::run(arguments, &policy, terminal),

@@ -14,7 +14,8 @@ Examples:
   sg-trust scan --publish
 
 Credentials are the environment's, a profile's (AWS_PROFILE), or those of IAM Identity Center (`aws sso login`). Needs
-ec2:DescribeSecurityGroups; with --all-regions ec2:DescribeRegions; with --publish securityhub:BatchImportFindings.";
+ec2:DescribeSecurityGroups; with the setting rule_ids ec2:DescribeSecurityGroupRules; with --all-regions
+ec2:DescribeRegions; with --publish securityhub:GetFindings and securityhub:BatchImportFindings.";
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
@@ -59,7 +60,7 @@ async fn scan(
     use sg_trust::aws::Patience;
     use sg_trust::finding::Finding;
     use sg_trust::policy::day_of;
-    use sg_trust::policy::exemption::Usage;
+    use sg_trust::policy::exemption::{self, Usage};
     use sg_trust::sink::{SinkError, Writer};
     use sg_trust::telemetry::Trace;
 
@@ -120,14 +121,11 @@ async fn scan(
     }
     bar.finish_and_clear();
     let summary = writer.finish()?;
-    if failures.is_empty() {
-        let of_exemptions = usage.warnings(
-            &policy.exemptions,
-            Some(account.id()),
-            day_of(Timestamp::now()),
-        );
-        warnings.extend(of_exemptions.sentences);
-    }
+    // Where a Region failed, nobody knows what an exemption would have matched there.
+    let usage = failures.is_empty().then_some(&usage);
+    let today = day_of(Timestamp::now());
+    let of_exemptions = exemption::warnings(&policy.exemptions, usage, Some(account.id()), today);
+    warnings.extend(of_exemptions.sentences);
     for warning in warnings {
         terminal.say(&warning);
     }
