@@ -156,11 +156,11 @@ if [ "$dry_run" = yes ] || ! aws s3api head-bucket --bucket "$bucket" --expected
     [ "$dry_run" = no ] || printf '# where the bucket is missing:\n'
     # us-east-1 is the one Region that must not be named.
     if [ "$region" = us-east-1 ]; then
-        run aws s3api create-bucket --bucket "$bucket"
+        run aws --region "$region" s3api create-bucket --bucket "$bucket"
     else
-        run aws s3api create-bucket --bucket "$bucket" --create-bucket-configuration "LocationConstraint=$region"
+        run aws --region "$region" s3api create-bucket --bucket "$bucket" --create-bucket-configuration "LocationConstraint=$region"
     fi
-    run aws s3api put-public-access-block --bucket "$bucket" --public-access-block-configuration \
+    run aws --region "$region" s3api put-public-access-block --bucket "$bucket" --public-access-block-configuration \
         BlockPublicAcls=true,IgnorePublicAcls=true,BlockPublicPolicy=true,RestrictPublicBuckets=true
 fi
 
@@ -168,7 +168,7 @@ fi
 upload() {
     if [ "$dry_run" = yes ] || ! aws s3api head-object --bucket "$bucket" --key "$2" --expected-bucket-owner "$account" >/dev/null 2>&1; then
         [ "$dry_run" = no ] || printf '# where the key is missing:\n'
-        run aws s3api put-object --bucket "$bucket" --key "$2" --body "$1" --checksum-algorithm SHA256 --expected-bucket-owner "$account" \
+        run aws --region "$region" s3api put-object --bucket "$bucket" --key "$2" --body "$1" --checksum-algorithm SHA256 --expected-bucket-owner "$account" \
             --query ChecksumSHA256 --output text >&3
     fi
 }
@@ -181,6 +181,6 @@ if [ "$upload_only" = yes ]; then
     exit 0
 fi
 
-run aws cloudformation deploy --stack-name "$stack" --template-file infra/template.yaml --capabilities CAPABILITY_IAM \
+run aws --region "$region" cloudformation deploy --stack-name "$stack" --template-file infra/template.yaml --capabilities CAPABILITY_IAM \
     --no-fail-on-empty-changeset --parameter-overrides "CodeBucket=$bucket" "CodeKey=$key" "Architecture=$architecture" "$@" >&3
-run aws cloudformation describe-stacks --stack-name "$stack" --query 'Stacks[0].Outputs[].[OutputKey,OutputValue]' --output text
+run aws --region "$region" cloudformation describe-stacks --stack-name "$stack" --query 'Stacks[0].Outputs[].[OutputKey,OutputValue]' --output text
