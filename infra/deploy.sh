@@ -38,7 +38,7 @@ quote() {
 }
 
 # Says the command, and does it unless this is a dry run.
-run() {
+result_of() {
     line=
     for argument in "$@"; do
         line="$line $(quote "$argument")"
@@ -49,6 +49,11 @@ run() {
         say "+${line}"
         "$@"
     fi
+}
+
+# What most commands answer is no result of this script.
+run() {
+    if [ "$dry_run" = yes ]; then result_of "$@"; else result_of "$@" >&2; fi
 }
 
 # Files are named from where the caller is.
@@ -169,11 +174,9 @@ upload() {
     if [ "$dry_run" = yes ] || ! aws s3api head-object --bucket "$bucket" --key "$2" --expected-bucket-owner "$account" >/dev/null 2>&1; then
         [ "$dry_run" = no ] || printf '# where the key is missing:\n'
         run aws --region "$region" s3api put-object --bucket "$bucket" --key "$2" --body "$1" --checksum-algorithm SHA256 --expected-bucket-owner "$account" \
-            --query ChecksumSHA256 --output text >&3
+            --query ChecksumSHA256 --output text
     fi
 }
-# What the CLI answers is no result of this script.
-if [ "$dry_run" = yes ]; then exec 3>&1; else exec 3>&2; fi
 upload "$packed" "$key"
 if [ "$upload_only" = yes ]; then
     upload infra/template.yaml "$template_key"
@@ -182,5 +185,5 @@ if [ "$upload_only" = yes ]; then
 fi
 
 run aws --region "$region" cloudformation deploy --stack-name "$stack" --template-file infra/template.yaml --capabilities CAPABILITY_IAM \
-    --no-fail-on-empty-changeset --parameter-overrides "CodeBucket=$bucket" "CodeKey=$key" "Architecture=$architecture" "$@" >&3
-run aws --region "$region" cloudformation describe-stacks --stack-name "$stack" --query 'Stacks[0].Outputs[].[OutputKey,OutputValue]' --output text
+    --no-fail-on-empty-changeset --parameter-overrides "CodeBucket=$bucket" "CodeKey=$key" "Architecture=$architecture" "$@"
+result_of aws --region "$region" cloudformation describe-stacks --stack-name "$stack" --query 'Stacks[0].Outputs[].[OutputKey,OutputValue]' --output text

@@ -12,6 +12,9 @@ fi
 stack=${1:-sg-trust}
 export AWS_PAGER=
 
+# Version 1 of the CLI does not heed AWS_ENDPOINT_URL for SQS.
+sqs() { aws sqs ${AWS_ENDPOINT_URL:+--endpoint-url "$AWS_ENDPOINT_URL"} "$@"; }
+
 output() {
     aws cloudformation describe-stacks --stack-name "$stack" --query "Stacks[0].Outputs[?OutputKey=='$1'].OutputValue" --output text
 }
@@ -19,16 +22,16 @@ function=$(output FunctionName)
 queue=$(output DeadLetterQueueUrl)
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
-left=$(aws sqs get-queue-attributes --queue-url "$queue" --attribute-names ApproximateNumberOfMessages \
+left=$(sqs get-queue-attributes --queue-url "$queue" --attribute-names ApproximateNumberOfMessages \
     --query Attributes.ApproximateNumberOfMessages --output text)
 handled=0
 failed=0
 
-# No more than there were at first: what fails again comes back after the visibility timeout, and is for another day.
+# No more than there were at first: what fails again is for another day.
 while [ "$left" -gt 0 ]; do
     left=$((left - 1))
     # A sweep may take 15 minutes; nobody else gets the message meanwhile.
-    aws sqs receive-message --queue-url "$queue" --max-number-of-messages 1 --visibility-timeout 960 --wait-time-seconds 2 \
+    sqs receive-message --queue-url "$queue" --max-number-of-messages 1 --visibility-timeout 960 --wait-time-seconds 2 \
         --query 'Messages[0].[ReceiptHandle,Body]' --output json >"$folder/message"
     handle=$(python3 -c '
 import json, sys
@@ -41,12 +44,19 @@ if message and message[0]:
     error=$(aws lambda invoke --function-name "$function" --payload "fileb://$folder/event" --cli-read-timeout 960 \
         --query FunctionError --output text "$folder/answer")
     if [ "$error" = None ]; then
-        aws sqs delete-message --queue-url "$queue" --receipt-handle "$handle"
+        sqs delete-message --queue-url "$queue" --receipt-handle "$handle"
         handled=$((handled + 1))
     else
         printf 'failed again: %s\n' "$(cat "$folder/answer")" >&2
         failed=$((failed + 1))
+        echo "$handle" >>"$folder/failed"
     fi
 done
+# Visible again only now, so that no message was tried twice above.
+if [ -e "$folder/failed" ]; then
+    while read -r handle; do
+        sqs change-message-visibility --queue-url "$queue" --receipt-handle "$handle" --visibility-timeout 0
+    done <"$folder/failed"
+fi
 echo "$handled handled, $failed failed again"
 [ "$failed" -eq 0 ]

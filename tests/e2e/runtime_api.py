@@ -19,7 +19,7 @@ BINARY = Path(os.environ.get("SG_TRUST_LAMBDA", ROOT / "target/debug/sg-trust-la
 ACCOUNT = "123456789012"
 REGION = "us-east-1"
 # The function's; what else calls AWS in the tests has other keys.
-ACCESS_KEY = "AKIAEXAMPLEKEYID0000"
+ACCESS_KEY = "ASIAEXAMPLELAMBDA000"
 
 
 class Answer:
