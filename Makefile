@@ -1,7 +1,7 @@
 # What a newcomer types: `make run`, then `make test`. `make help` lists the rest.
 .DEFAULT_GOAL := help
 SHELL := /bin/sh
-.PHONY: help run test test-core test-aws e2e infra lint audit build package deploy tools venv venv-infra clean
+.PHONY: help run test test-core test-aws e2e infra lint audit build package deploy tools cargo-lambda venv venv-infra clean
 
 PYTHON ?= python3
 # The build without AWS has a folder of its own: both kinds stay built.
@@ -60,6 +60,7 @@ build: tools cargo-lambda ## The function for AWS Lambda on arm64, as target/lam
 	cargo lambda build --locked --release --arm64 --output-format zip --bin sg-trust-lambda
 
 package: tools ## A package for this machine's own processor, with plain cargo on Linux: target/sg-trust-lambda.zip
+	$(if $(wildcard policy.toml),cargo run --quiet $(CORE) --bin sg-trust -- policy --check policy.toml)
 	cargo build --locked --release --bin sg-trust-lambda
 	$(PYTHON) infra/package.py target/release/sg-trust-lambda --output target/sg-trust-lambda.zip $(if $(wildcard policy.toml),--policy policy.toml)
 	@echo "target/sg-trust-lambda.zip is for $$(uname -m). It runs on Lambda where this machine's C library is no newer than Amazon Linux 2023's (2.34)."
@@ -69,7 +70,6 @@ deploy: tools cargo-lambda ## Builds the function and deploys the stack: make de
 	@command -v $(PYTHON) >/dev/null || { echo "python3 is missing: install Python 3.10 or later"; exit 1; }
 	infra/deploy.sh $(ARGUMENTS)
 
-.PHONY: cargo-lambda
 cargo-lambda:
 	@command -v cargo-lambda >/dev/null || { echo "cargo-lambda is missing: pip install cargo-lambda (it brings zig along)"; exit 1; }
 

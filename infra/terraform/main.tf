@@ -276,10 +276,7 @@ resource "aws_sqs_queue_policy" "dead_letter" {
         Principal = { Service = "events.amazonaws.com" }
         Action    = "sqs:SendMessage"
         Resource  = aws_sqs_queue.dead_letter.arn
-        Condition = {
-          ArnEquals    = { "aws:SourceArn" = aws_cloudwatch_event_rule.change.arn }
-          StringEquals = { "aws:SourceAccount" = local.account }
-        }
+        Condition = { ArnEquals = { "aws:SourceArn" = aws_cloudwatch_event_rule.change.arn } }
       },
     ]
   })
@@ -346,11 +343,10 @@ resource "aws_cloudwatch_event_target" "change" {
 resource "aws_lambda_permission" "change" {
   count = local.is_queue ? 0 : 1
 
-  function_name  = aws_lambda_function.this.function_name
-  action         = "lambda:InvokeFunction"
-  principal      = "events.amazonaws.com"
-  source_arn     = aws_cloudwatch_event_rule.change.arn
-  source_account = local.account
+  function_name = aws_lambda_function.this.function_name
+  action        = "lambda:InvokeFunction"
+  principal     = "events.amazonaws.com"
+  source_arn    = aws_cloudwatch_event_rule.change.arn
 }
 
 resource "aws_sqs_queue" "change" {
@@ -390,10 +386,7 @@ resource "aws_sqs_queue_policy" "change" {
         Principal = { Service = "events.amazonaws.com" }
         Action    = "sqs:SendMessage"
         Resource  = aws_sqs_queue.change[0].arn
-        Condition = {
-          ArnEquals    = { "aws:SourceArn" = aws_cloudwatch_event_rule.change.arn }
-          StringEquals = { "aws:SourceAccount" = local.account }
-        }
+        Condition = { ArnEquals = { "aws:SourceArn" = aws_cloudwatch_event_rule.change.arn } }
       },
     ]
   })

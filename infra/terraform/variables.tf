@@ -197,7 +197,7 @@ variable "alarm_topic_arn" {
 }
 
 variable "sweep_silence_hours" {
-  description = "Hours without a successful sweep after which the alarm goes off. The default forgives one missed sweep of two a day."
+  description = "Hours without a successful sweep after which the alarm goes off. More than two sweeps are apart; the default is for two a day."
   type        = number
   default     = 26
 
@@ -262,7 +262,7 @@ variable "use_fips_endpoint" {
 }
 
 variable "use_dualstack_endpoint" {
-  description = "Calls the dual-stack endpoints, which also have IPv6."
+  description = "Calls the dual-stack endpoints, which also have IPv6. Subnets, where they are given, need IPv6 too."
   type        = bool
   default     = false
 }

@@ -80,4 +80,4 @@ def test_a_service_acts_only_for_this_stack(template):
         deny, allow = resources[f"{queue}Policy"]["Properties"]["PolicyDocument"]["Statement"]
         assert (deny["Effect"], deny["Condition"]) == ("Deny", {"Bool": {"aws:SecureTransport": "false"}})
         assert allow["Principal"] == {"Service": "events.amazonaws.com"} and allow["Action"] == "sqs:SendMessage"
-        assert allow["Condition"]["ArnEquals"] == {"aws:SourceArn": {"Fn::GetAtt": ["ChangeRule", "Arn"]}}
+        assert allow["Condition"] == {"ArnEquals": {"aws:SourceArn": {"Fn::GetAtt": ["ChangeRule", "Arn"]}}}

@@ -147,6 +147,21 @@ def test_deploying_the_same_again_changes_nothing(cloud, deployed, policy):
     assert cloud.s3.list_objects_v2(Bucket=BUCKET)["Contents"] == before
 
 
+def test_a_deployment_changes_what_it_names_and_keeps_the_rest(cloud, deployed, policy):
+    def states():
+        rule = cloud.events.describe_rule(Name=cloud.outputs("sg-trust")["ChangeRuleName"])
+        group = cloud.resources("sg-trust")["SweepGroup"]
+        return {rule["State"], *(one["State"] for one in cloud.scheduler.list_schedules()["Schedules"] if one["GroupName"] == group)}
+
+    deploy(cloud, policy, "Enabled=false", "LogRetentionDays=7")
+    assert states() == {"DISABLED"}
+    assert "SweepMissingAlarm" not in cloud.resources("sg-trust"), "no sweep is expected"
+    deploy(cloud, policy, "LogRetentionDays=14")
+    assert states() == {"DISABLED"}
+    (group,) = cloud.logs.describe_log_groups(logGroupNamePrefix="/aws/lambda/sg-trust-lambda")["logGroups"]
+    assert group["retentionInDays"] == 14
+
+
 def test_upload_only_prints_what_the_stackset_needs(cloud, deployed, policy):
     done = deploy(cloud, policy, "--upload-only")
     printed = dict(line.split("=") for line in done.stdout.splitlines())
