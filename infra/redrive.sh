@@ -42,12 +42,12 @@ if message and message[0]:
     [ -n "$handle" ] || break
     # fileb: the event goes as it stands, whatever version the CLI is of. The CLI must wait as long as the function may take.
     error=$(aws lambda invoke --function-name "$function" --payload "fileb://$folder/event" --cli-read-timeout 960 \
-        --query FunctionError --output text "$folder/answer")
+        --query FunctionError --output text "$folder/answer") || error=Uncalled
     if [ "$error" = None ]; then
         sqs delete-message --queue-url "$queue" --receipt-handle "$handle"
         handled=$((handled + 1))
     else
-        printf 'failed again: %s\n' "$(cat "$folder/answer")" >&2
+        [ "$error" = Uncalled ] || printf 'failed again: %s\n' "$(cat "$folder/answer")" >&2
         failed=$((failed + 1))
         echo "$handle" >>"$folder/failed"
     fi
