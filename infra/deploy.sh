@@ -115,7 +115,7 @@ if [ "$dry_run" = no ]; then
     need python3 "install Python 3"
     [ -n "$package" ] || need cargo-lambda "pip install cargo-lambda (it brings zig along)"
     [ -n "$region" ] || region=$(aws configure get region) || die "no Region: --region, or AWS_REGION"
-    account=$(aws sts get-caller-identity --query Account --output text) || die "no credentials for AWS"
+    account=$(aws --region "$region" sts get-caller-identity --query Account --output text) || die "no credentials for AWS"
 else
     [ -n "$region" ] || region=REGION
     # A dry run asks nobody.

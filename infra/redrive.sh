@@ -11,6 +11,8 @@ if [ $# -gt 1 ] || [ "${1:-}" = --help ] || [ "${1:-}" = -h ]; then
 fi
 stack=${1:-sg-trust}
 export AWS_PAGER=
+# Version 1 of the CLI knows only the other variable.
+[ -z "${AWS_REGION:-}" ] || export AWS_DEFAULT_REGION="$AWS_REGION"
 
 # Version 1 of the CLI does not heed AWS_ENDPOINT_URL for SQS.
 sqs() { aws sqs ${AWS_ENDPOINT_URL:+--endpoint-url "$AWS_ENDPOINT_URL"} "$@"; }

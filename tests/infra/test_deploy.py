@@ -75,7 +75,7 @@ def test_a_bad_settings_file_stops_the_deployment(tmp_path, policy):
     stub(bin, "aws", f'echo "$@" >>{tmp_path}/calls; echo 123456789012')
     done = deploy("--region", "us-east-1", "--policy", str(policy), "--package", __file__, PATH=f"{bin}:/usr/bin:/bin", SG_TRUST=str(SG_TRUST))
     assert done.returncode != 0 and f"{policy}:1: severity" in done.stderr
-    assert (tmp_path / "calls").read_text().splitlines() == ["sts get-caller-identity --query Account --output text"]
+    assert (tmp_path / "calls").read_text().splitlines() == ["--region us-east-1 sts get-caller-identity --query Account --output text"]
 
 
 @pytest.mark.parametrize(("present", "missing", "said"), [([], "aws", "install the AWS CLI"), (["aws"], "cargo-lambda", "pip install cargo-lambda")])

@@ -21,20 +21,22 @@ ARCHITECTURE = {"x86_64": "x86_64", "aarch64": "arm64"}[platform.machine()]
 BUCKET = f"sg-trust-code-{ACCOUNT}-{REGION}"
 
 
-def run(cloud, script, *arguments):
+def run(cloud, script, *arguments, **more):
     """A script of infra/, with the AWS CLI and an account that is ministack."""
     cli = tool("aws", "awscli").parent
-    variables = {**cloud.environment, "SG_TRUST": str(SG_TRUST), "PATH": f"{cli}:{environment()['PATH']}"}
+    variables = {**cloud.environment, "SG_TRUST": str(SG_TRUST), "PATH": f"{cli}:{environment()['PATH']}", **more}
+    # Where to is said, or is not to be known.
+    del variables["AWS_DEFAULT_REGION"]
     return subprocess.run([INFRA / script, *arguments], capture_output=True, text=True, cwd=ROOT, env=variables)
 
 
-def deploy(cloud, policy, *arguments):
+def deploy(cloud, policy, *arguments, region=REGION):
     flags = ["--x86-64"] if ARCHITECTURE == "x86_64" else []
     # Without its debug information, which would take most of the time.
     binary = policy.parent / "sg-trust-lambda"
     if not binary.exists():
         subprocess.run(["strip", "-o", binary, BINARY], check=True)
-    done = run(cloud, "deploy.sh", *flags, "--package", binary, "--policy", policy, *arguments)
+    done = run(cloud, "deploy.sh", "--region", region, *flags, "--package", binary, "--policy", policy, *arguments)
     assert done.returncode == 0, done.stderr
     return done
 
@@ -163,12 +165,15 @@ def test_a_deployment_changes_what_it_names_and_keeps_the_rest(cloud, deployed, 
 
 
 def test_upload_only_prints_what_the_stackset_needs(cloud, deployed, policy):
-    done = deploy(cloud, policy, "--upload-only")
+    """In any Region, and with the same keys in each."""
+    keys = [one["Key"] for one in cloud.s3.list_objects_v2(Bucket=BUCKET)["Contents"]]
+    done = deploy(cloud, policy, "--upload-only", region="eu-west-1")
     printed = dict(line.split("=") for line in done.stdout.splitlines())
-    assert printed["CodeBucket"] == BUCKET
-    keys = {one["Key"] for one in cloud.s3.list_objects_v2(Bucket=BUCKET)["Contents"]}
-    assert keys == {printed["CodeKey"], printed["TemplateKey"]}
-    assert cloud.s3.get_object(Bucket=BUCKET, Key=printed["TemplateKey"])["Body"].read() == (INFRA / "template.yaml").read_bytes()
+    bucket = f"sg-trust-code-{ACCOUNT}-eu-west-1"
+    assert printed["CodeBucket"] == bucket and keys == [printed["CodeKey"]]
+    assert cloud.s3.get_bucket_location(Bucket=bucket)["LocationConstraint"] == "eu-west-1"
+    assert {one["Key"] for one in cloud.s3.list_objects_v2(Bucket=bucket)["Contents"]} == {printed["CodeKey"], printed["TemplateKey"]}
+    assert cloud.s3.get_object(Bucket=bucket, Key=printed["TemplateKey"])["Body"].read() == (INFRA / "template.yaml").read_bytes()
 
 
 def test_an_event_on_the_bus_ends_as_a_finding(copy, account, opened):
@@ -207,16 +212,16 @@ def test_a_failing_event_stands_in_the_dead_letter_queue_and_can_be_redriven(cop
     eventually(lambda: copy.dead_letters() == 1)
     assert proxy.count()["BatchImportFindings"] == 3, "it is tried twice more"
 
-    still_off = run(copy.cloud, "redrive.sh", copy.NAME)
+    still_off = run(copy.cloud, "redrive.sh", copy.NAME, AWS_REGION=REGION)
     assert still_off.returncode == 1 and still_off.stdout == "0 handled, 1 failed again\n", still_off.stderr
     assert "enable Security Hub" in still_off.stderr
 
     proxy.hub_is_on = True
-    done = run(copy.cloud, "redrive.sh", copy.NAME)
+    done = run(copy.cloud, "redrive.sh", copy.NAME, AWS_REGION=REGION)
     assert (done.returncode, done.stdout) == (0, "1 handled, 0 failed again\n"), done.stderr
     assert account.states() == {group: ("FAILED", "ACTIVE")}
     assert copy.dead_letters() == 0
-    assert run(copy.cloud, "redrive.sh", copy.NAME).stdout == "0 handled, 0 failed again\n"
+    assert run(copy.cloud, "redrive.sh", copy.NAME, AWS_REGION=REGION).stdout == "0 handled, 0 failed again\n"
 
 
 def test_what_the_schedule_sends_sweeps_the_account(copy, cloud, account, opened):
@@ -297,7 +302,7 @@ def test_the_queue_delivers_too(copy, cloud, account, proxy, opened, no_dead_let
     eventually(lambda: copy.dead_letters() == 1, 60)
     assert proxy.count()["BatchImportFindings"] == 5
     proxy.hub_is_on = True
-    done = run(cloud, "redrive.sh", copy.NAME)
+    done = run(cloud, "redrive.sh", copy.NAME, AWS_REGION=REGION)
     assert (done.returncode, done.stdout) == (0, "1 handled, 0 failed again\n"), done.stderr
 
     # Back again: the queue goes, the permission comes.
