@@ -1,7 +1,7 @@
 # What a newcomer types: `make run`, then `make test`. `make help` lists the rest.
 .DEFAULT_GOAL := help
 SHELL := /bin/sh
-.PHONY: help run test test-core test-aws e2e lint audit build package tools venv clean
+.PHONY: help run test test-core test-aws e2e infra lint audit build package deploy tools cargo-lambda venv venv-infra clean
 
 PYTHON ?= python3
 # The build without AWS has a folder of its own: both kinds stay built.
@@ -29,7 +29,7 @@ run: tools ## The main job, offline: an event, an account snapshot, the verdict 
 	@echo "That is the expected result: exit code 1 means that a group FAILED. Try it on your own account, read only:"
 	@echo "  aws ec2 describe-security-groups | $(SG_TRUST) check -"
 
-test: tools test-core test-aws e2e ## Every test: Rust with and without AWS, end to end (the AWS SDK takes minutes to build once)
+test: tools test-core test-aws e2e infra ## Every test: Rust with and without AWS, end to end, infra (the AWS SDK takes minutes to build once)
 
 test-core: tools ## The Rust tests without AWS (seconds)
 	cargo test $(CORE)
@@ -41,6 +41,11 @@ e2e: tools venv ## The real Lambda binary against EC2 and Security Hub on this m
 	cargo build --locked --bins
 	.venv/bin/python -m pytest -q tests/e2e
 
+# After e2e, which notes the calls that the function makes: the role is compared with them.
+infra: tools venv venv-infra ## The templates, checked and deployed on this machine (ministack), with the real Lambda binary
+	cargo build --locked --bins
+	.venv/bin/python -m pytest -q tests/infra
+
 lint: tools ## Formatting, clippy with and without AWS, documentation
 	cargo fmt --check
 	cargo clippy $(CORE) --all-targets -- -D warnings
@@ -51,9 +56,22 @@ audit: tools ## Known vulnerabilities of the dependencies (needs the network)
 	@command -v cargo-deny >/dev/null || { echo "cargo-deny is missing: cargo install --locked cargo-deny"; exit 1; }
 	@cargo deny check advisories || { echo "If the database could not be fetched: this needs access to github.com."; exit 1; }
 
-build: tools ## The function for AWS Lambda on arm64, as target/lambda/sg-trust-lambda/bootstrap.zip
-	@command -v cargo-lambda >/dev/null || { echo "cargo-lambda is missing: pip install cargo-lambda (it brings zig along)"; exit 1; }
+build: tools cargo-lambda ## The function for AWS Lambda on arm64, as target/lambda/sg-trust-lambda/bootstrap.zip
 	cargo lambda build --locked --release --arm64 --output-format zip --bin sg-trust-lambda
+
+package: tools ## A package for this machine's own processor, with plain cargo on Linux: target/sg-trust-lambda.zip
+	$(if $(wildcard policy.toml),cargo run --quiet $(CORE) --bin sg-trust -- policy --check policy.toml)
+	cargo build --locked --release --bin sg-trust-lambda
+	$(PYTHON) infra/package.py target/release/sg-trust-lambda --output target/sg-trust-lambda.zip $(if $(wildcard policy.toml),--policy policy.toml)
+	@echo "target/sg-trust-lambda.zip is for $$(uname -m). It runs on Lambda where this machine's C library is no newer than Amazon Linux 2023's (2.34)."
+
+deploy: tools cargo-lambda ## Builds the function and deploys the stack: make deploy ARGUMENTS="--region eu-west-1 Delivery=queue"
+	@command -v aws >/dev/null || { echo "aws is missing: https://docs.aws.amazon.com/cli/latest/userguide/getting-started-install.html, or pip install awscli"; exit 1; }
+	@command -v $(PYTHON) >/dev/null || { echo "python3 is missing: install Python 3.10 or later"; exit 1; }
+	infra/deploy.sh $(ARGUMENTS)
+
+cargo-lambda:
+	@command -v cargo-lambda >/dev/null || { echo "cargo-lambda is missing: pip install cargo-lambda (it brings zig along)"; exit 1; }
 
 tools:
 	@missing=0; \
@@ -72,5 +90,14 @@ venv: .venv/.requirements
 	@rm -rf .venv && $(PYTHON) -m venv .venv && .venv/bin/pip install --quiet --disable-pip-version-check -r tests/requirements.txt
 	@cp tests/requirements.txt .venv/.requirements
 
+# The tools of the infra tests: one folder each, since they do not agree on what they need.
+INFRA_TOOLS := $(patsubst tests/infra/requirements/%.txt,.venv-infra/%/.requirements,$(wildcard tests/infra/requirements/*.txt))
+venv-infra: venv
+	@$(MAKE) --no-print-directory -j 2 $(INFRA_TOOLS)
+.venv-infra/%/.requirements: tests/infra/requirements/%.txt
+	@echo "Installing $* into .venv-infra/$* ..."
+	@rm -rf .venv-infra/$* && $(PYTHON) -m venv .venv-infra/$* && .venv-infra/$*/bin/pip install --quiet --no-compile --disable-pip-version-check -r $<
+	@cp $< $@
+
 clean: ## Removes what was built and installed
-	rm -rf target .venv
+	rm -rf target .venv .venv-infra

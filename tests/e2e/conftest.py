@@ -1,5 +1,6 @@
 """moto as a real HTTP server, the proxy before it, boto3 as the independent client, and the real binary."""
 
+import json
 import socket
 import subprocess
 import sys
@@ -14,12 +15,20 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 import asff  # noqa: E402
 from proxy import Proxy  # noqa: E402
-from runtime_api import ACCOUNT, BINARY, REGION, Function  # noqa: E402
+from runtime_api import ACCESS_KEY, ACCOUNT, BINARY, REGION, ROOT, Function  # noqa: E402
 
 
 def pytest_sessionstart():
     if not BINARY.exists():
         pytest.exit(f"{BINARY} is missing: build it with `cargo build --locked`, or run `make e2e`", returncode=2)
+
+
+def pytest_sessionfinish(session, exitstatus):
+    """What the function was seen to call, for tests/infra. Only a whole run that passed has seen it all."""
+    is_whole = not session.config.option.keyword and {item.path for item in session.items} == set(Path(__file__).parent.glob("test_*.py"))
+    if is_whole and exitstatus == 0:
+        seen = sorted(action for key, action in Proxy.seen if key == ACCESS_KEY)
+        (ROOT / "target/e2e-actions.json").write_text(json.dumps(seen, indent=1) + "\n")
 
 
 @pytest.fixture(scope="session")

@@ -6,6 +6,7 @@ another account are denied, a hub can be off, findings can be refused.
 
 import http.client
 import json
+import re
 import sys
 import threading
 import urllib.parse
@@ -44,6 +45,9 @@ def ec2_error(status, code, message):
 
 
 class Proxy:
+    # (access key, "service:Operation") of every call of the session: tests/infra compares the function's with its role.
+    seen = set()
+
     def __init__(self, moto_port, account):
         self.moto_port, self.account = moto_port, account
         self.lock = threading.Lock()
@@ -97,8 +101,12 @@ class Proxy:
 
     def answer(self, method, path, headers, body):
         operation, parsed = self.operation(method, path, headers, body)
+        # The signature names the key and the service.
+        signed = re.search(r"Credential=([^/]+)/\d+/[^/]+/([^/]+)/", headers.get("authorization") or headers.get("Authorization") or "")
         with self.lock:
             self.calls.append((operation, parsed))
+            if signed:
+                self.seen.add((signed[1], f"{signed[2]}:{operation}"))
         if self.fault:
             reply = self.fault(operation, parsed)
             if reply == "drop":

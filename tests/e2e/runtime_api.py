@@ -18,6 +18,8 @@ ROOT = Path(__file__).resolve().parents[2]
 BINARY = Path(os.environ.get("SG_TRUST_LAMBDA", ROOT / "target/debug/sg-trust-lambda"))
 ACCOUNT = "123456789012"
 REGION = "us-east-1"
+# The function's; what else calls AWS in the tests has other keys.
+ACCESS_KEY = "ASIAEXAMPLELAMBDA000"
 
 
 class Answer:
@@ -91,7 +93,7 @@ class Function:
             "AWS_LAMBDA_FUNCTION_VERSION": "1",
             "AWS_LAMBDA_LOG_FORMAT": "JSON",
             "AWS_REGION": region,
-            "AWS_ACCESS_KEY_ID": "AKIAEXAMPLEKEYID0000",
+            "AWS_ACCESS_KEY_ID": ACCESS_KEY,
             "AWS_SECRET_ACCESS_KEY": "secret",
             "AWS_SESSION_TOKEN": "token",
             "AWS_ENDPOINT_URL_EC2": endpoint,
