@@ -1,7 +1,7 @@
 # What a newcomer types: `make run`, then `make test`. `make help` lists the rest.
 .DEFAULT_GOAL := help
 SHELL := /bin/sh
-.PHONY: help run test test-core test-aws e2e lint audit build package tools venv clean
+.PHONY: help run test test-core test-aws e2e bench lint audit build package tools venv clean
 
 PYTHON ?= python3
 # The build without AWS has a folder of its own: both kinds stay built.
@@ -40,6 +40,9 @@ test-aws: tools ## The Rust tests with AWS
 e2e: tools venv ## The real Lambda binary against EC2 and Security Hub on this machine (moto)
 	cargo build --locked --bins
 	.venv/bin/python -m pytest -q tests/e2e
+
+bench: tools venv ## Cold start, calls, throughput, memory and size against a hello-world (builds for release: minutes, once)
+	.venv/bin/python benches/bench.py $(BENCH)
 
 lint: tools ## Formatting, clippy with and without AWS, documentation
 	cargo fmt --check
