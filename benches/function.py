@@ -38,7 +38,9 @@ class Run:
         with tempfile.TemporaryFile() as errors:
             self.began = time.perf_counter()
             process = subprocess.Popen([binary], env=variables, stdout=subprocess.DEVNULL, stderr=errors)
-            ended = self.is_over.wait(DEADLINE)
+            while not self.is_over.wait(1) and process.poll() is None and time.perf_counter() - self.began < DEADLINE:
+                pass
+            ended = self.is_over.is_set()
             self.peak_kb = peak_kb(process.pid)
             process.kill()
             process.wait()
@@ -46,7 +48,7 @@ class Run:
             api.stop()
             errors.seek(0)
             if not ended:
-                raise SystemExit(f"{binary} did not come to its end: {errors.read().decode()}")
+                raise SystemExit(f"{binary} did not answer every event: {errors.read().decode()}")
         failed = [body for path, body in self.answers if not path.endswith("/response")]
         if failed:
             raise SystemExit(f"{binary} failed: {failed[0].decode()}")
