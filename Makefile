@@ -1,7 +1,7 @@
 # What a newcomer types: `make run`, then `make test`. `make help` lists the rest.
 .DEFAULT_GOAL := help
 SHELL := /bin/sh
-.PHONY: help run test test-core test-aws e2e infra lint audit build package deploy tools cargo-lambda venv venv-infra clean
+.PHONY: help run test test-core test-aws e2e infra bench lint audit build package deploy tools cargo-lambda venv venv-infra clean
 
 PYTHON ?= python3
 # The build without AWS has a folder of its own: both kinds stay built.
@@ -45,6 +45,9 @@ e2e: tools venv ## The real Lambda binary against EC2 and Security Hub on this m
 infra: tools venv venv-infra ## The templates, checked and deployed on this machine (ministack), with the real Lambda binary
 	cargo build --locked --bins
 	.venv/bin/python -m pytest -q tests/infra
+
+bench: tools venv ## Cold start, calls, throughput, memory and size against a hello-world (builds for release: minutes, once)
+	.venv/bin/python benches/bench.py $(BENCH)
 
 lint: tools ## Formatting, clippy with and without AWS, documentation
 	cargo fmt --check

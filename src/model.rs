@@ -112,6 +112,12 @@ impl Protocol {
     /// Reads EC2's or CloudTrail's spelling.
     #[must_use]
     pub fn new(text: &str) -> Self {
+        match text {
+            "-1" => return Self::ALL,
+            "tcp" => return Self(Cow::Borrowed("tcp")),
+            "udp" => return Self(Cow::Borrowed("udp")),
+            _ => {}
+        }
         let text = text.trim();
         if let Ok(number) = text.parse::<i64>() {
             return Self::from_number(number);
@@ -245,51 +251,64 @@ impl<'de> Member<'de> for BTreeMap<String, String> {
 }
 
 /// The name of a member: one of ours, or one to skip. One that differs from ours by case alone is an error.
-pub(crate) struct MemberName {
+pub(crate) struct MemberName<F> {
+    /// The member of exactly this name.
+    pub(crate) member: F,
     /// The names that are known.
     pub(crate) known: &'static [&'static str],
     /// What has these members, with its article.
     pub(crate) what: &'static str,
 }
 
-impl<'de> DeserializeSeed<'de> for MemberName {
-    type Value = Option<&'static str>;
+impl<'de, T, F: FnOnce(&str) -> Option<T>> DeserializeSeed<'de> for MemberName<F> {
+    type Value = Option<T>;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
         deserializer.deserialize_identifier(self)
     }
 }
 
-impl Visitor<'_> for MemberName {
-    type Value = Option<&'static str>;
+impl<T, F: FnOnce(&str) -> Option<T>> Visitor<'_> for MemberName<F> {
+    type Value = Option<T>;
 
     fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "the name of a member of {}", self.what)
     }
 
     fn visit_str<E: serde::de::Error>(self, name: &str) -> Result<Self::Value, E> {
+        let member = (self.member)(name);
+        if member.is_some() {
+            return Ok(member);
+        }
         let near = self
             .known
             .iter()
-            .copied()
             .find(|known| known.eq_ignore_ascii_case(name));
         match near {
-            Some(known) if known != name => Err(E::custom(format_args!(
+            Some(known) => Err(E::custom(format_args!(
                 "`{name}` is not a member of {}, `{known}` is: this is not the output of \
                  `aws ec2 describe-security-groups` (AWS Config and CloudTrail spell it so), \
                  and reading it as absent could hide a violation",
                 self.what
             ))),
-            known => Ok(known),
+            None => Ok(None),
         }
     }
 }
 
+/// The one of these names that is exactly this.
+pub(crate) fn known(names: &[&'static str], name: &str) -> Option<&'static str> {
+    names.iter().copied().find(|known| *known == name)
+}
+
 /// `Deserialize` for an object of EC2's: every member once, names to the letter, null as the default.
 macro_rules! ec2_object {
-    ($type:ident, $what:literal, { $($name:literal => $field:ident),+ $(,)? }) => {
+    ($type:ident, $what:literal, { $($name:ident => $field:ident),+ $(,)? }) => {
         impl<'de> Deserialize<'de> for $type {
             fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                enum Member {
+                    $($name),+
+                }
                 struct Object;
                 impl<'de> Visitor<'de> for Object {
                     type Value = $type;
@@ -300,10 +319,18 @@ macro_rules! ec2_object {
 
                     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<$type, A::Error> {
                         $(let mut $field = None;)+
-                        while let Some(name) = map.next_key_seed(MemberName { known: &[$($name),+], what: $what })? {
-                            match name {
-                                $(Some($name) => read_once(&mut map, &mut $field, $name)?,)+
-                                _ => { map.next_value::<IgnoredAny>()?; }
+                        let name = || MemberName {
+                            member: |name: &str| match name {
+                                $(stringify!($name) => Some(Member::$name),)+
+                                _ => None,
+                            },
+                            known: &[$(stringify!($name)),+],
+                            what: $what,
+                        };
+                        while let Some(member) = map.next_key_seed(name())? {
+                            match member {
+                                $(Some(Member::$name) => read_once(&mut map, &mut $field, stringify!($name))?,)+
+                                None => { map.next_value::<IgnoredAny>()?; }
                             }
                         }
                         Ok($type { $($field: $field.unwrap_or_default()),+ })
@@ -328,28 +355,28 @@ fn read_once<'de, A: MapAccess<'de>, T: Member<'de>>(
 }
 
 ec2_object!(IpPermission, "an IP permission", {
-    "IpProtocol" => ip_protocol,
-    "FromPort" => from_port,
-    "ToPort" => to_port,
-    "UserIdGroupPairs" => user_id_group_pairs,
-    "IpRanges" => ip_ranges,
-    "Ipv6Ranges" => ipv6_ranges,
-    "PrefixListIds" => prefix_list_ids,
+    IpProtocol => ip_protocol,
+    FromPort => from_port,
+    ToPort => to_port,
+    UserIdGroupPairs => user_id_group_pairs,
+    IpRanges => ip_ranges,
+    Ipv6Ranges => ipv6_ranges,
+    PrefixListIds => prefix_list_ids,
 });
 
 ec2_object!(GroupPair, "a group pair", {
-    "GroupId" => group_id,
-    "GroupName" => group_name,
-    "UserId" => user_id,
-    "VpcId" => vpc_id,
-    "VpcPeeringConnectionId" => vpc_peering_connection_id,
-    "PeeringStatus" => peering_status,
-    "Description" => description,
+    GroupId => group_id,
+    GroupName => group_name,
+    UserId => user_id,
+    VpcId => vpc_id,
+    VpcPeeringConnectionId => vpc_peering_connection_id,
+    PeeringStatus => peering_status,
+    Description => description,
 });
 
-ec2_object!(IpRange, "an IPv4 range", { "CidrIp" => cidr_ip });
-ec2_object!(Ipv6Range, "an IPv6 range", { "CidrIpv6" => cidr_ipv6 });
-ec2_object!(PrefixList, "a prefix list", { "PrefixListId" => prefix_list_id });
+ec2_object!(IpRange, "an IPv4 range", { CidrIp => cidr_ip });
+ec2_object!(Ipv6Range, "an IPv6 range", { CidrIpv6 => cidr_ipv6 });
+ec2_object!(PrefixList, "a prefix list", { PrefixListId => prefix_list_id });
 
 /// The members of a group as they come, before it is known whether it is one.
 #[derive(Debug, Default)]
@@ -449,6 +476,7 @@ impl<'de> Deserialize<'de> for SecurityGroup {
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<SecurityGroup, A::Error> {
                 let mut members = GroupMembers::default();
                 let name = || MemberName {
+                    member: |name: &str| known(&GroupMembers::NAMES, name),
                     known: &GroupMembers::NAMES,
                     what: "a security group",
                 };
@@ -500,7 +528,7 @@ struct Tag {
     value: Option<String>,
 }
 
-ec2_object!(Tag, "a tag", { "Key" => key, "Value" => value });
+ec2_object!(Tag, "a tag", { Key => key, Value => value });
 
 impl<'de> Deserialize<'de> for Tags {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {

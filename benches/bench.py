@@ -1,0 +1,246 @@
+"""Measures what performance is about, in one interleaved run: `make bench`.
+
+usage: bench.py [--quick]. Prints one table, and writes it to RESULTS.md unless --quick, which only shows that everything
+works. Exits 0 also when a target is missed: that is a result.
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import uuid
+from collections import Counter
+from datetime import datetime, timedelta, timezone
+from math import ceil
+from pathlib import Path
+from statistics import median
+
+import build
+import groups
+import published
+import report
+from aws import Aws
+from function import REGION, Run, credentials, peak_kb
+from report import Row, at_least, at_most, equal, milliseconds, per_second, within
+from server import certificates
+
+GROUP = "sg-0123456789abcdef0"
+SWEEP = json.dumps({"action": "sweep"}).encode()
+MEGABYTE = 1024  # of kilobytes
+
+
+def event(name, id=GROUP):
+    """A sample event about a group, an hour old: when EC2's answer contradicts a younger one, the function waits."""
+    of_hour_ago = datetime.now(timezone.utc) - timedelta(hours=1)
+    text = (build.ROOT / f"events/{name}.json").read_text().replace(GROUP, id)
+    event = json.loads(text)
+    event["time"] = event["detail"]["eventTime"] = of_hour_ago.strftime("%Y-%m-%dT%H:%M:%SZ")
+    event["detail"]["eventID"] = str(uuid.uuid5(uuid.NAMESPACE_URL, text))
+    return json.dumps(event)
+
+
+def batch(ids):
+    """Ten events in records of SQS, one for each group."""
+    arn = f"arn:aws:sqs:{REGION}:{groups.ACCOUNT}:sg-trust"
+    records = [
+        {"messageId": id, "body": event("authorize-ingress", id), "eventSource": "aws:sqs", "eventSourceARN": arn, "awsRegion": REGION}
+        for id in ids
+    ]
+    return json.dumps({"Records": records}).encode()
+
+
+def timed(work):
+    began = time.perf_counter()
+    work()
+    return time.perf_counter() - began
+
+
+class Bench:
+    def __init__(self, is_quick, folder):
+        self.is_quick, self.folder = is_quick, folder
+        self.executables = build.executables()
+        tls, bundle = certificates(folder)
+        self.aws = Aws(tls)
+        endpoint = self.aws.endpoint
+        self.environment = {"SSL_CERT_FILE": bundle, "AWS_ENDPOINT_URL_EC2": endpoint, "AWS_ENDPOINT_URL_SECURITYHUB": endpoint}
+        self.rows = []
+
+    def function(self, events, program="sg-trust-lambda", **environment):
+        return Run(self.executables[program], events, {**self.environment, **environment})
+
+    def cold(self, event, **environment):
+        """One process without prewarming, and the calls that it made."""
+        self.aws.reset()
+        run = self.function([event], SG_TRUST_PREWARM="off", **environment)
+        return run, Counter(self.aws.calls)
+
+    def start_and_warm(self):
+        self.aws.groups = {GROUP: groups.xml(groups.open_group(GROUP))}
+        open_ingress = event("authorize-ingress").encode()
+        rounds, of_each, warm = (3, 2, 50) if self.is_quick else (9, 5, 300)
+        init, cold, function, bare = {}, {}, [], []
+        peaks = []
+        for _ in range(rounds):
+            for _ in range(of_each):
+                for name, run in (
+                    ("hello", self.function([open_ingress], "hello")),
+                    ("prewarmed", self.function([open_ingress])),
+                    ("function", self.function([open_ingress], SG_TRUST_PREWARM="off")),
+                ):
+                    init.setdefault(name, []).append(run.init)
+                    cold.setdefault(name, []).append(run.cold)
+                peaks.append(run.peak_kb)
+            function += self.function([open_ingress] * (warm + 10), SG_TRUST_PREWARM="off").latencies[10:]
+            bare += self.bare(warm + 10)[10:]
+        init, cold = ({name: median(seconds) for name, seconds in figures.items()} for figures in (init, cold))
+        self.rows += [
+            at_most("cold total over TLS", cold["prewarmed"], cold["hello"], 3, milliseconds, "hello-world"),
+            at_most("the same, prewarm off", cold["function"], cold["hello"], 3, milliseconds, "hello-world"),
+            at_most("init, prewarm off", init["function"], init["hello"], 1.5, milliseconds, "hello-world"),
+            Row("init with prewarm", milliseconds(init["prewarmed"])),
+            at_most("warm: event → response, p50", median(function), median(bare), 1.3, milliseconds, "bare calls"),
+            Row("warm, p99", milliseconds(sorted(function)[int(len(function) * 0.99)]), f"bare calls {milliseconds(sorted(bare)[int(len(bare) * 0.99)])}"),
+            within("peak memory, one event", median(peaks) / MEGABYTE, 32, "MB"),
+        ]
+
+    def bare(self, count):
+        environment = {"PATH": "/usr/bin:/bin", **credentials(), **self.environment}
+        done = subprocess.run([self.executables["bare"], str(count)], env=environment, stdout=subprocess.PIPE, check=True)
+        return json.loads(done.stdout)
+
+    def calls(self):
+        ids = [groups.group_id(number) for number in range(10)]
+        self.aws.groups = {id: groups.xml(groups.open_group(id)) for id in [GROUP, *ids]}
+        one = {"DescribeSecurityGroups": 1, "BatchImportFindings": 1}
+        self.rows += [
+            equal("AWS calls for one event", self.cold(event("authorize-ingress").encode())[1], one),
+            equal("AWS calls for an SQS batch of 10 events on 10 groups", self.cold(batch(ids))[1], one),
+        ]
+        self.aws.groups = {}
+        self.rows.append(equal("AWS calls, group absent without a delete event", self.cold(json.dumps({"action": "evaluate", "group_ids": [GROUP]}).encode())[1], {**one, "DescribeSecurityGroups": 2}))
+
+    def sweeps(self):
+        peaks = {}
+        sizes = (1_000, 5_000) if self.is_quick else (1_000, 5_000, 20_000)
+        for size in sizes:
+            account = [groups.group(number) for number in range(size)]
+            self.aws.groups = {group["GroupId"]: groups.xml(group) for group in account}
+            self.aws.findings = {}
+            failed = sum(not published.complies(group) for group in account)
+            expected = {"DescribeSecurityGroups": ceil(size / 1000), "GetFindings": 1, "BatchImportFindings": ceil(failed / 100)}
+            first = self.sweep(f"sweep of {size:,} groups, {failed:,} of them FAILED", size, failed, expected)
+            expected |= {"GetFindings": ceil(failed / 100), "BatchImportFindings": 0}
+            second = self.sweep("second sweep, nothing changed", size, 0, expected)
+            peaks[size] = max(first.peak_kb, second.peak_kb) / MEGABYTE
+        # 250 of the FAILED groups go: two describes for the second look.
+        gone = [group["GroupId"] for group in account if not published.complies(group)][:250]
+        for id in gone:
+            del self.aws.groups[id]
+        expected |= {"DescribeSecurityGroups": ceil((size - len(gone)) / 1000) + ceil(len(gone) / 200), "BatchImportFindings": ceil(len(gone) / 100)}
+        self.sweep(f"third sweep, {len(gone)} of these groups are gone", size - len(gone), len(gone), expected)
+        small, large = peaks[sizes[0]], peaks[sizes[-1]]
+        self.rows.append(at_most(f"peak memory, sweep of {sizes[-1]:,} groups", large, small, 1.25, "{:.1f} MB".format, f"{sizes[0]:,} groups"))
+
+    def sweep(self, figure, size, imported, expected):
+        run, calls = self.cold(SWEEP)
+        outcome = json.loads(run.answers[0][1])
+        assert outcome["evaluated"] == size and self.aws.imported == imported, f"{figure}: {outcome}, imported {self.aws.imported}"
+        row = equal(f"AWS calls, {figure}", calls, expected)
+        row.against = f"{run.latencies[0]:.2f} s, {run.peak_kb / MEGABYTE:.1f} MB"
+        self.rows.append(row)
+        return run
+
+    def throughput(self):
+        count, rounds = (5_000, 2) if self.is_quick else (50_000, 7)
+        path = self.folder / "groups.ndjson"
+        with path.open("w") as file:
+            for number in range(count):
+                file.write(json.dumps(groups.group(number), separators=(",", ":")) + "\n")
+        check, check_here, evaluate, evaluate_here = [], [], [], []
+        for _ in range(rounds):
+            check.append(timed(lambda: self.check(path, "--format", "ndjson")))
+            check_here.append(timed(lambda: published.check(path)))
+            evaluate += json.loads(subprocess.run([self.executables["policy"], path, "1"], stdout=subprocess.PIPE, check=True).stdout)
+            evaluate_here.append(published.seconds_of_evaluation(path))
+        failed = published.check(path)
+        summary = json.loads(self.check(path, "--reading", "reference", "--format", "json", stdout=subprocess.PIPE).stdout)["summary"]
+        assert (summary["groups"], summary["failed"]) == (count, failed), f"{summary}, but the published logic finds {failed} of {count} FAILED"
+        evaluate, check, evaluate_here, check_here = (count / median(seconds) for seconds in (evaluate, check, evaluate_here, check_here))
+        self.rows += [
+            at_least("evaluate only, one core", evaluate, evaluate_here, 20, per_second, "published logic in Python"),
+            at_least("parse + evaluate (check --format ndjson)", check, check_here, 6, per_second, "published logic in Python"),
+        ]
+        self.memory_of_check(path, 100_000 // count)
+
+    def check(self, path, *arguments, stdout=subprocess.DEVNULL):
+        done = subprocess.run([self.executables["sg-trust"], "check", *arguments, path], stdout=stdout, check=False)
+        assert done.returncode == 1, f"exit {done.returncode}"
+        return done
+
+    def memory_of_check(self, path, times):
+        """From a pipe: one document a line, and all groups in one document."""
+        def lines():
+            for _ in range(times):
+                with path.open("rb") as file:
+                    yield from file
+
+        def document():
+            yield b'{"SecurityGroups":['
+            for number, line in enumerate(lines()):
+                yield (b"," if number else b"") + line.rstrip()
+            yield b"]}\n"
+
+        of_lines, of_document = self.peak_of_check(lines()), self.peak_of_check(document())
+        self.rows += [
+            within("peak memory, check of 100,000 groups from a pipe, one a line", of_lines / MEGABYTE, 32, "MB"),
+            within("the same in one document, as the AWS CLI prints it", of_document / MEGABYTE, 32, "MB"),
+        ]
+
+    def peak_of_check(self, chunks):
+        process = subprocess.Popen([self.executables["sg-trust"], "check", "-", "--format", "ndjson"], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL)
+        peak = 0
+
+        def watch():
+            nonlocal peak
+            while process.poll() is None:
+                peak = max(peak, peak_kb(process.pid))
+                time.sleep(0.002)
+
+        watcher = threading.Thread(target=watch)
+        watcher.start()
+        with process.stdin as pipe:
+            for chunk in chunks:
+                pipe.write(chunk)
+        watcher.join()
+        assert process.returncode == 1, f"exit {process.returncode}"
+        return peak
+
+    def packages(self):
+        for architecture, size in build.packages(self.executables["sg-trust-lambda"]).items():
+            self.rows.append(within(f"deployment package, zip, {architecture}", size / 1e6, 5, "MB"))
+
+
+def main():
+    arguments = argparse.ArgumentParser()
+    arguments.add_argument("--quick", action="store_true", help="a smoke test: few repetitions, and RESULTS.md stays as it is")
+    is_quick = arguments.parse_args().quick
+    with tempfile.TemporaryDirectory() as folder:
+        bench = Bench(is_quick, Path(folder))
+        began = time.perf_counter()
+        for measure in (bench.start_and_warm, bench.calls, bench.sweeps, bench.throughput, bench.packages):
+            print(f"Measuring: {measure.__name__.replace('_', ' ')} ...", flush=True)
+            measure()
+        seconds = time.perf_counter() - began
+    print(f"\n{report.on_terminal(bench.rows)}\n")
+    missed = [row.figure for row in bench.rows if row.is_met is False]
+    print(f"{len(bench.rows)} figures in {seconds:.0f} s; missed: {'; '.join(missed) or 'none'}")
+    if not is_quick:
+        report.write(bench.rows, seconds)
+        print(f"Written to {report.RESULTS.relative_to(build.ROOT)}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

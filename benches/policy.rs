@@ -1,0 +1,58 @@
+//! How long the policy takes for all groups of a file, without reading and printing. `make bench` runs it.
+//!
+//! usage: policy FILE ROUNDS. Prints the seconds of each round as JSON. Groups are evaluated as in `check`, soon after
+//! they were read: a few at a time, and only the evaluation counts.
+
+use std::fs::File;
+use std::hint::black_box;
+use std::io::{BufReader, Write as _};
+use std::time::{Duration, Instant};
+
+use anyhow::Context as _;
+use sg_trust::model::SecurityGroup;
+use sg_trust::policy::Policy;
+use sg_trust::source::documents::Documents;
+
+/// Groups that are read before they are evaluated: `published.py` has as many.
+const AT_A_TIME: usize = 100;
+
+fn main() -> anyhow::Result<()> {
+    // Cargo adds options of its own.
+    let mut arguments = std::env::args()
+        .skip(1)
+        .filter(|argument| !argument.starts_with("--"));
+    let (Some(path), Some(rounds)) = (arguments.next(), arguments.next()) else {
+        writeln!(
+            std::io::stderr(),
+            "usage: policy FILE ROUNDS (make bench gives them)"
+        )?;
+        return Ok(());
+    };
+    let policy = Policy::default();
+    let mut seconds = Vec::new();
+    for _ in 0..rounds.parse()? {
+        seconds.push(round(&path, &policy)?.as_secs_f64());
+    }
+    writeln!(std::io::stdout(), "{}", serde_json::to_string(&seconds)?)?;
+    Ok(())
+}
+
+fn round(path: &str, policy: &Policy) -> anyhow::Result<Duration> {
+    let file = File::open(path).context(path.to_owned())?;
+    let mut documents = Documents::new(path, BufReader::new(file));
+    let mut evaluating = Duration::ZERO;
+    loop {
+        let groups: Vec<SecurityGroup> = documents
+            .by_ref()
+            .take(AT_A_TIME)
+            .collect::<Result<_, _>>()?;
+        if groups.is_empty() {
+            return Ok(evaluating);
+        }
+        let began = Instant::now();
+        for group in &groups {
+            black_box(policy.evaluate(black_box(group)));
+        }
+        evaluating += began.elapsed();
+    }
+}
