@@ -8,6 +8,7 @@ import http.client
 import json
 import sys
 import threading
+import time
 import urllib.parse
 import xml.etree.ElementTree as ET
 from collections import Counter
@@ -21,6 +22,7 @@ SIGNED = "AWS4-HMAC-SHA256 Credential=x/20261124/us-east-1/ec2/aws4_request, Sig
 
 class Server(ThreadingHTTPServer):
     daemon_threads = True
+    request_queue_size = 64
 
     def handle_error(self, request, client_address):
         """A client that was killed is no news; anything else is a fault of the proxy."""
@@ -34,6 +36,19 @@ class Reply:
         self.body = body if isinstance(body, bytes) else json.dumps(body).encode()
 
 
+class Raw:
+    """Bytes as they are instead of an answer, slowly where a pause after each piece is given; then the connection ends."""
+
+    def __init__(self, *pieces, pause=0.0):
+        self.pieces, self.pause = pieces, pause
+
+
+def head(reply, *lines, version="1.1"):
+    """The head of an answer, with these lines instead of its content-length."""
+    kept = [f"{name}: {value}" for name, value in reply.headers.items()]
+    return "\r\n".join([f"HTTP/{version} {reply.status} so", *kept, *lines, "", ""]).encode()
+
+
 def hub_error(status, code, message):
     return Reply(status, {"Message": message, "Code": code}, headers={"x-amzn-errortype": code})
 
@@ -44,7 +59,7 @@ def ec2_error(status, code, message):
 
 
 class Proxy:
-    def __init__(self, moto_port, account):
+    def __init__(self, moto_port, account, is_open=True):
         self.moto_port, self.account = moto_port, account
         self.lock = threading.Lock()
         self.reset()
@@ -60,8 +75,11 @@ class Proxy:
             def handle_any(self):
                 body = self.rfile.read(int(self.headers.get("content-length") or 0))
                 reply = proxy.answer(self.command, self.path, dict(self.headers), body)
-                if reply is None:
+                if not isinstance(reply, Reply):
                     self.close_connection = True
+                    for piece in reply.pieces if reply else ():
+                        self.wfile.write(piece)
+                        time.sleep(reply.pause)
                     return
                 self.send_response(reply.status)
                 for name, value in reply.headers.items():
@@ -72,8 +90,19 @@ class Proxy:
 
             do_GET = do_POST = do_PATCH = do_DELETE = handle_any
 
-        self.server = Server(("127.0.0.1", 0), Handler)
+        self.server = Server(("127.0.0.1", 0), Handler, bind_and_activate=False)
+        self.server.server_bind()
+        if is_open:
+            self.open()
+
+    def open(self):
+        """Takes connections: until then the port is taken, and they are refused."""
+        self.server.server_activate()
         threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+
+    def close(self):
+        self.server.shutdown()
+        self.server.server_close()
 
     @property
     def endpoint(self):
@@ -90,7 +119,8 @@ class Proxy:
         self.refused = {}  # group id -> (code, message)
         self.owners = {}  # group id -> account, where it is another
         self.page_size = 1000
-        self.fault = None  # (operation, body) -> Reply, "drop", or None
+        self.fault = None  # (operation, body) -> Reply, Raw, "drop", or None: instead of the answer
+        self.spoil = None  # (operation, body, Reply) -> Reply, Raw, or "drop": what becomes of the answer on its way
 
     def count(self):
         return Counter(operation for operation, _ in self.calls)
@@ -106,7 +136,10 @@ class Proxy:
             if reply is not None:
                 return reply
         special = getattr(self, operation, None)
-        return special(method, path, headers, parsed) if special else self.forward(method, path, headers, body)
+        reply = special(method, path, headers, parsed) if special else self.forward(method, path, headers, body)
+        if self.spoil:
+            reply = self.spoil(operation, parsed, reply)
+        return None if reply == "drop" else reply
 
     @staticmethod
     def operation(method, path, headers, body):
@@ -120,6 +153,7 @@ class Proxy:
     def forward(self, method, path, headers, body):
         connection = http.client.HTTPConnection("127.0.0.1", self.moto_port, timeout=60)
         kept = {k: v for k, v in headers.items() if k.lower() not in ("content-length", "connection", "host")}
+        kept["x-moto-account-id"] = self.account
         # moto finds the service by the host's name where the signature does not tell.
         connection.request(method, path, body=body, headers=kept)
         answer = connection.getresponse()
