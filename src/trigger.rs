@@ -221,12 +221,26 @@ pub fn classify(event: &Value) -> Result<Trigger, TriggerError> {
     Err(TriggerError::UnknownShape)
 }
 
+/// Longest id that is taken for one: EC2's have 21 characters at most. A filter takes no value of any length, so a longer
+/// one would fail the call for every other event of its batch.
+const LONGEST_ID: usize = 64;
+
+/// The id of a group, when the text has the form of one.
+fn group_id(text: &str) -> Option<GroupId> {
+    GroupId::parse(text).filter(|_| text.len() <= LONGEST_ID)
+}
+
+/// The id of a VPC, when the text has the form of one.
+fn vpc_id(text: &str) -> Option<VpcId> {
+    VpcId::parse(text).filter(|_| text.len() <= LONGEST_ID)
+}
+
 /// The group in an ARN of one, with its Region and account: `arn:aws:ec2:<region>:<account>:security-group/<id>`.
 fn group_of_arn(arn: &str) -> Option<(Region, AccountId, GroupId)> {
     let parts: Vec<&str> = arn.splitn(6, ':').collect();
     let ["arn", _, "ec2", region, account, group] = parts.as_slice() else {
         return None;
     };
-    let id = GroupId::parse(group.strip_prefix("security-group/")?)?;
+    let id = group_id(group.strip_prefix("security-group/")?)?;
     Some((Region::new(*region), AccountId::new(*account), id))
 }

@@ -56,9 +56,10 @@ impl Intercept for WholeAnswer {
         _: &RuntimeComponents,
         _: &mut ConfigBag,
     ) -> Result<(), BoxError> {
-        let response = context.response();
-        let body = response.body().bytes().unwrap_or_default();
-        if response.status().is_success() && !is_whole(body) {
+        // What is an error already stays the one that it is: the SDK asks again where the connection ended.
+        let is_read = context.output_or_error().is_ok();
+        let body = context.response().body().bytes().unwrap_or_default();
+        if is_read && !is_whole(body) {
             return Err(format!("the answer was cut off after {} bytes", body.len()).into());
         }
         Ok(())

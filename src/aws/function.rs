@@ -30,7 +30,7 @@ use crate::model::{AccountId, Partition, Region};
 use crate::pipeline::{Handled, Outcome, Pipeline, PipelineError};
 use crate::policy::Policy;
 use crate::telemetry::Trace;
-use crate::text::plain;
+use crate::text::{cut, plain};
 use crate::trigger::{self, Action, Message, Shape};
 
 const POLICY_FILE: &str = "SG_TRUST_POLICY_FILE";
@@ -48,6 +48,14 @@ const POLICY_FILE_NAME: &str = "policy.toml";
 const PREWARM_MOST: Duration = Duration::from_secs(1);
 /// What is left of the invocation's time when it answers that it has run out.
 const MARGIN: Duration = Duration::from_millis(500);
+
+/// Longest text of an answer or of a line of the log: whoever sends an event chooses what some of them say, and neither
+/// Lambda nor CloudWatch takes any length.
+const TEXT: usize = 16_384;
+/// Longest name or id of an event in a line of the log.
+const NAME: usize = 256;
+/// Failed messages of one invocation that have a line of their own in the log.
+const LOGGED: usize = 100;
 
 /// How long an invocation may take where an emulator, which gives no function ARN, gives no deadline that means anything.
 const EMULATED: Duration = Duration::from_secs(300);
@@ -293,12 +301,20 @@ impl Function {
     }
 
     /// The answer to Lambda. Every failure is logged; what Lambda is told depends on what the events came in.
-    fn answer(&self, handled: Handled, summary: &Summary<'_>) -> Result<Answer, Diagnostic> {
+    fn answer(&self, mut handled: Handled, summary: &Summary<'_>) -> Result<Answer, Diagnostic> {
+        handled.outcome.ignored = handled.outcome.ignored.map(|why| shown(&why, TEXT));
         if handled.swept_since.is_some() {
             self.process().covered_since = handled.swept_since;
         }
-        for failed in &handled.failures {
+        for failed in handled.failures.iter().take(LOGGED) {
             summary.log_failure(&Failure::Pipeline(Arc::clone(&failed.error)));
+        }
+        let more = handled.failures.len().saturating_sub(LOGGED);
+        if more > 0 {
+            error!(
+                request_id = summary.request_id,
+                more, "more messages failed"
+            );
         }
         if handled.failures.is_empty() {
             summary.log(&handled.outcome);
@@ -423,7 +439,7 @@ impl From<Failure> for Diagnostic {
     fn from(failure: Failure) -> Self {
         Self {
             error_type: failure.error_type().to_owned(),
-            error_message: plain(&failure.to_string()).into_owned(),
+            error_message: shown(&failure.to_string(), TEXT),
         }
     }
 }
@@ -447,15 +463,15 @@ impl Summary<'_> {
         } = outcome;
         info!(
             request_id = self.request_id,
-            event = self.trace.event.as_deref().map(plain).as_deref(),
-            event_id = self.trace.event_id.as_deref().map(plain).as_deref(),
+            event = self.trace.event.as_deref().map(name).as_deref(),
+            event_id = self.trace.event_id.as_deref().map(name).as_deref(),
             groups = self.trace.verdicts(),
             evaluated,
             passed,
             failed,
             exempt,
             archived,
-            ignored = ignored.as_deref().map(plain).as_deref(),
+            ignored = ignored.as_deref(),
             fetch_ms = milliseconds(self.trace.fetching),
             publish_ms = milliseconds(self.trace.publishing),
             total_ms = milliseconds(self.total),
@@ -466,17 +482,26 @@ impl Summary<'_> {
     fn log_failure(&self, failure: &Failure) {
         error!(
             request_id = self.request_id,
-            event = self.trace.event.as_deref().map(plain).as_deref(),
-            event_id = self.trace.event_id.as_deref().map(plain).as_deref(),
+            event = self.trace.event.as_deref().map(name).as_deref(),
+            event_id = self.trace.event_id.as_deref().map(name).as_deref(),
             groups = self.trace.verdicts(),
             error_type = failure.error_type(),
-            error = %plain(&failure.to_string()),
+            error = %shown(&failure.to_string(), TEXT),
             fetch_ms = milliseconds(self.trace.fetching),
             publish_ms = milliseconds(self.trace.publishing),
             total_ms = milliseconds(self.total),
             "failed"
         );
     }
+}
+
+/// A text that others chose, on one line and no longer than that.
+fn shown(text: &str, most: usize) -> String {
+    cut(&plain(text), most).into_owned()
+}
+
+fn name(text: &str) -> String {
+    shown(text, NAME)
 }
 
 fn milliseconds(duration: Duration) -> f64 {

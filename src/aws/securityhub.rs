@@ -7,6 +7,9 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use aws_sdk_securityhub::Client;
+use aws_sdk_securityhub::config::interceptors::AfterDeserializationInterceptorContextRef;
+use aws_sdk_securityhub::config::{ConfigBag, Intercept, RuntimeComponents};
+use aws_sdk_securityhub::error::BoxError;
 use aws_sdk_securityhub::types::{
     AwsEc2SecurityGroupDetails, AwsEc2SecurityGroupIpPermission, AwsEc2SecurityGroupIpRange,
     AwsEc2SecurityGroupIpv6Range, AwsEc2SecurityGroupPrefixListId,
@@ -362,6 +365,7 @@ impl FindingSink for SecurityHub {
             .max_results(READ_FINDINGS)
             .set_next_token(after)
             .customize()
+            .interceptor(TellsFindings)
             .config_override(
                 aws_sdk_securityhub::config::Builder::new()
                     .timeout_config(self.patience.timeouts()),
@@ -378,6 +382,32 @@ impl FindingSink for SecurityHub {
                 .collect(),
             next: answer.next_token.filter(|token| !token.is_empty()),
         })
+    }
+}
+
+/// The SDK reads an empty answer to GetFindings as one that there are no findings, and nothing would be archived: an
+/// answer that does not tell its findings, if only that there are none, is an error.
+#[derive(Debug)]
+struct TellsFindings;
+
+impl Intercept for TellsFindings {
+    fn name(&self) -> &'static str {
+        "TellsFindings"
+    }
+
+    fn read_after_deserialization(
+        &self,
+        context: &AfterDeserializationInterceptorContextRef<'_>,
+        _: &RuntimeComponents,
+        _: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        const MEMBER: &[u8] = b"\"Findings\"";
+        let body = context.response().body().bytes().unwrap_or_default();
+        let tells = body.windows(MEMBER.len()).any(|part| part == MEMBER);
+        if context.output_or_error().is_ok() && !tells {
+            return Err(format!("an answer of {} bytes without Findings", body.len()).into());
+        }
+        Ok(())
     }
 }
 
@@ -740,6 +770,23 @@ mod tests {
         );
         let sizes: Vec<_> = sent(&requests).iter().map(Vec::len).collect();
         assert_eq!(sizes, [4, 1]);
+    }
+
+    #[tokio::test]
+    async fn an_answer_that_tells_no_findings_is_not_one_that_there_are_none() {
+        for (body, is_answer) in [
+            ("", false),
+            ("{}", false),
+            (r#"{"NextToken":"more"}"#, false),
+            (r#"{"Findings":[]}"#, true),
+        ] {
+            let (hub, _) = hub(move |_, _| (200, body.to_owned()));
+            let answer = FindingSink::standing(&hub, Which::Active, None).await;
+            assert_eq!(answer.is_ok(), is_answer, "{body:?}: {answer:?}");
+            if let Err(error) = answer {
+                assert!(error.is_retryable(), "{error}");
+            }
+        }
     }
 
     #[tokio::test]

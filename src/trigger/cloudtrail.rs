@@ -256,7 +256,7 @@ impl Call<'_> {
         let id = id.ok_or_else(|| Unknown("it names no VPC".to_owned()))?;
         text(id)
             .as_deref()
-            .and_then(VpcId::parse)
+            .and_then(super::vpc_id)
             .ok_or_else(|| Unknown(format!("{id} has not the form of a VPC id")))
     }
 
@@ -387,6 +387,6 @@ fn text(value: &Value) -> Option<String> {
 
 fn group_id(id: &Value) -> Result<GroupId, Unknown> {
     id.as_str()
-        .and_then(GroupId::parse)
+        .and_then(super::group_id)
         .ok_or_else(|| Unknown(format!("{id} has not the form of a group id")))
 }

@@ -2,8 +2,7 @@
 
 use serde_json::Value;
 
-use super::{Action, Kind, Proof, Target, Trigger};
-use crate::model::GroupId;
+use super::{Action, Kind, Proof, Target, Trigger, group_id};
 
 /// Resource type of a security group.
 const SECURITY_GROUP: &str = "AWS::EC2::SecurityGroup";
@@ -16,7 +15,7 @@ pub(super) fn classify(detail: &Value, trigger: &mut Trigger) {
     let member = |name: &str| item.and_then(|item| item.get(name)).and_then(Value::as_str);
     trigger.action = match (
         member("resourceType"),
-        member("resourceId").and_then(GroupId::parse),
+        member("resourceId").and_then(group_id),
     ) {
         (Some(SECURITY_GROUP), Some(id)) => Action::Evaluate(vec![Target::GroupId(id)]),
         (Some(SECURITY_GROUP), None) => Action::Sweep(Some(

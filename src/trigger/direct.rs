@@ -2,8 +2,7 @@
 
 use serde_json::Value;
 
-use super::{Action, Kind, Proof, Record, Target, Trigger, TriggerError};
-use crate::model::GroupId;
+use super::{Action, Kind, Proof, Record, Target, Trigger, TriggerError, group_id};
 
 pub(super) fn classify(action: &Value, group_ids: Option<&Value>) -> Result<Trigger, TriggerError> {
     let action = match action.as_str() {
@@ -37,7 +36,7 @@ fn targets(group_ids: Option<&Value>) -> Result<Vec<Target>, TriggerError> {
         })?;
     ids.iter()
         .map(|id| {
-            let group_id = id.as_str().and_then(GroupId::parse);
+            let group_id = id.as_str().and_then(group_id);
             group_id.map(Target::GroupId).ok_or_else(|| {
                 TriggerError::Direct(format!(
                     "{id} in group_ids has not the form of a group id (sg-…)"

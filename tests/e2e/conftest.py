@@ -71,11 +71,13 @@ def proxy(session_proxy, moto_port):
 class Account:
     """The account, seen by boto3 and not by the product."""
 
-    def __init__(self, moto_port, region=REGION):
+    def __init__(self, moto_port, region=REGION, id=ACCOUNT):
         def client(service):
-            return boto3.client(
+            made = boto3.client(
                 service, region_name=region, endpoint_url=f"http://127.0.0.1:{moto_port}", aws_access_key_id="x", aws_secret_access_key="x"
             )
+            made.meta.events.register("before-call", lambda params, **_: params["headers"].update({"x-moto-account-id": id}))
+            return made
 
         self.ec2, self.hub = client("ec2"), client("securityhub")
         self.hub.enable_security_hub()

@@ -9,6 +9,7 @@ import json
 import re
 import sys
 import threading
+import time
 import urllib.parse
 import xml.etree.ElementTree as ET
 from collections import Counter
@@ -22,6 +23,7 @@ SIGNED = "AWS4-HMAC-SHA256 Credential=x/20261124/us-east-1/ec2/aws4_request, Sig
 
 class Server(ThreadingHTTPServer):
     daemon_threads = True
+    request_queue_size = 64
 
     def handle_error(self, request, client_address):
         """A client that was killed is no news; anything else is a fault of the proxy."""
@@ -33,6 +35,19 @@ class Reply:
     def __init__(self, status, body, content_type="application/json", headers=None):
         self.status, self.headers = status, {"content-type": content_type, **(headers or {})}
         self.body = body if isinstance(body, bytes) else json.dumps(body).encode()
+
+
+class Raw:
+    """Bytes as they are instead of an answer, slowly where a pause after each piece is given; then the connection ends."""
+
+    def __init__(self, *pieces, pause=0.0):
+        self.pieces, self.pause = pieces, pause
+
+
+def head(reply, *lines, version="1.1"):
+    """The head of an answer, with these lines instead of its content-length."""
+    kept = [f"{name}: {value}" for name, value in reply.headers.items()]
+    return "\r\n".join([f"HTTP/{version} {reply.status} so", *kept, *lines, "", ""]).encode()
 
 
 def hub_error(status, code, message):
@@ -48,7 +63,7 @@ class Proxy:
     # (access key, "service:Operation") of every call of the session: tests/infra compares the function's with its role.
     seen = set()
 
-    def __init__(self, moto_port, account):
+    def __init__(self, moto_port, account, is_open=True):
         self.moto_port, self.account = moto_port, account
         self.lock = threading.Lock()
         self.reset()
@@ -64,8 +79,11 @@ class Proxy:
             def handle_any(self):
                 body = self.rfile.read(int(self.headers.get("content-length") or 0))
                 reply = proxy.answer(self.command, self.path, dict(self.headers), body)
-                if reply is None:
+                if not isinstance(reply, Reply):
                     self.close_connection = True
+                    for piece in reply.pieces if reply else ():
+                        self.wfile.write(piece)
+                        time.sleep(reply.pause)
                     return
                 self.send_response(reply.status)
                 for name, value in reply.headers.items():
@@ -76,8 +94,19 @@ class Proxy:
 
             do_GET = do_POST = do_PATCH = do_DELETE = handle_any
 
-        self.server = Server(("127.0.0.1", 0), Handler)
+        self.server = Server(("127.0.0.1", 0), Handler, bind_and_activate=False)
+        self.server.server_bind()
+        if is_open:
+            self.open()
+
+    def open(self):
+        """Takes connections: until then the port is taken, and they are refused."""
+        self.server.server_activate()
         threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+
+    def close(self):
+        self.server.shutdown()
+        self.server.server_close()
 
     @property
     def endpoint(self):
@@ -94,7 +123,8 @@ class Proxy:
         self.refused = {}  # group id -> (code, message)
         self.owners = {}  # group id -> account, where it is another
         self.page_size = 1000
-        self.fault = None  # (operation, body) -> Reply, "drop", or None
+        self.fault = None  # (operation, body) -> Reply, Raw, "drop", or None: instead of the answer
+        self.spoil = None  # (operation, body, Reply) -> Reply, Raw, or "drop": what becomes of the answer on its way
 
     def count(self):
         return Counter(operation for operation, _ in self.calls)
@@ -114,7 +144,10 @@ class Proxy:
             if reply is not None:
                 return reply
         special = getattr(self, operation, None)
-        return special(method, path, headers, parsed) if special else self.forward(method, path, headers, body)
+        reply = special(method, path, headers, parsed) if special else self.forward(method, path, headers, body)
+        if self.spoil:
+            reply = self.spoil(operation, parsed, reply)
+        return None if reply == "drop" else reply
 
     @staticmethod
     def operation(method, path, headers, body):
@@ -128,6 +161,7 @@ class Proxy:
     def forward(self, method, path, headers, body):
         connection = http.client.HTTPConnection("127.0.0.1", self.moto_port, timeout=60)
         kept = {k: v for k, v in headers.items() if k.lower() not in ("content-length", "connection", "host")}
+        kept["x-moto-account-id"] = self.account
         # moto finds the service by the host's name where the signature does not tell.
         connection.request(method, path, body=body, headers=kept)
         answer = connection.getresponse()
