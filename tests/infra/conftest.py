@@ -1,7 +1,6 @@
 """The tools, the templates, and two emulators: ministack for what is deployed, moto for EC2 and Security Hub."""
 
 import importlib.util
-import json
 import os
 import signal
 import socket
@@ -89,10 +88,6 @@ class Cloud:
     def resources(self, stack):
         found = self.cloudformation.describe_stack_resources(StackName=stack)["StackResources"]
         return {one["LogicalResourceId"]: one["PhysicalResourceId"] for one in found}
-
-    def invoke(self, function, event):
-        answer = self.lambda_client.invoke(FunctionName=function, Payload=json.dumps(event).encode(), LogType="Tail")
-        return answer
 
     @property
     def lambda_client(self):

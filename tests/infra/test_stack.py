@@ -312,7 +312,14 @@ def test_the_queue_delivers_too(copy, cloud, account, proxy, opened, no_dead_let
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("SweepRate", "daily"), ("Timeout", "901"), ("SubnetIds", "subnet-1"), ("KmsKeyArn", "alias/key"), ("Delivery", "sqs"), ("SubnetIds", "subnet-0a1b2c3d")],
+    [
+        ("SweepRate", "daily"),
+        ("Timeout", "901"),
+        ("SubnetIds", "subnet-1"),
+        ("KmsKeyArn", "alias/key"),
+        ("Delivery", "sqs"),
+        ("SubnetIds", "subnet-0a1b2c3d"),
+    ],
 )
 def test_wrong_parameters_are_refused_with_a_reason(copy, cloud, name, value):
     """The last one: subnets without security groups."""
