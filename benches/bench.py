@@ -6,6 +6,7 @@ works. Exits 0 also when a target is missed: that is a result.
 
 import argparse
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -229,6 +230,9 @@ def main():
     is_quick = arguments.parse_args().quick
     with tempfile.TemporaryDirectory() as folder:
         bench = Bench(is_quick, Path(folder))
+        if os.getloadavg()[0] > 1:
+            # A process that has to wait for a core makes every start alike: ratios come out too good.
+            print(f"Other work is going on here (load {os.getloadavg()[0]:.1f}): the figures of starts will not be right.", flush=True)
         began = time.perf_counter()
         for measure in (bench.start_and_warm, bench.calls, bench.sweeps, bench.throughput, bench.packages):
             print(f"Measuring: {measure.__name__.replace('_', ' ')} ...", flush=True)

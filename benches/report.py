@@ -108,7 +108,7 @@ By `make bench`, in one run of {seconds:.0f} s after building; medians of interl
 | commit | {commit} |
 | machine | {machine()} |
 | versions | {output('rustc', '--version')}; Python {platform.python_version()} |
-| load | {os.getloadavg()[0]:.1f} at the end |
+| load at the end | {os.getloadavg()[0]:.1f} (an idle machine: about 1, by this itself) |
 
 {as_markdown(rows)}
 
