@@ -1,7 +1,7 @@
 # What a newcomer types: `make run`, then `make test`. `make help` lists the rest.
 .DEFAULT_GOAL := help
 SHELL := /bin/sh
-.PHONY: help run test test-core test-aws e2e lint audit build package tools venv clean
+.PHONY: help run test test-core test-aws e2e lint audit build package tools venv clean fuzz
 
 PYTHON ?= python3
 # The build without AWS has a folder of its own: both kinds stay built.
@@ -54,6 +54,21 @@ audit: tools ## Known vulnerabilities of the dependencies (needs the network)
 build: tools ## The function for AWS Lambda on arm64, as target/lambda/sg-trust-lambda/bootstrap.zip
 	@command -v cargo-lambda >/dev/null || { echo "cargo-lambda is missing: pip install cargo-lambda (it brings zig along)"; exit 1; }
 	cargo lambda build --locked --release --arm64 --output-format zip --bin sg-trust-lambda
+
+# What is fuzzed, for how many seconds each, and what cargo-fuzz needs.
+FUZZ ?= trigger documents settings finding
+FUZZ_SECONDS ?= 60
+CARGO_FUZZ := 0.13.2
+
+fuzz: ## Fuzzing, FUZZ_SECONDS each (60): events, files of groups, settings, findings (needs a nightly Rust and cargo-fuzz)
+	@cargo +nightly --version >/dev/null 2>&1 || { echo "a nightly Rust is missing: rustup toolchain install nightly --profile minimal"; exit 1; }
+	@cargo fuzz --version >/dev/null 2>&1 || { echo "cargo-fuzz is missing: cargo install --locked cargo-fuzz@$(CARGO_FUZZ)"; exit 1; }
+	@for target in $(FUZZ); do \
+		mkdir -p target/fuzz/$$target; \
+		echo "Fuzzing $$target for $(FUZZ_SECONDS) s ..."; \
+		cargo +nightly fuzz run --fuzz-dir fuzz --target-dir target/fuzz/build $$target target/fuzz/$$target fuzz/seeds/$$target -- \
+			-max_total_time=$(FUZZ_SECONDS) -max_len=16384 -timeout=10 -rss_limit_mb=2048 -print_final_stats=1 || exit 1; \
+	done
 
 tools:
 	@missing=0; \
