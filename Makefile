@@ -1,7 +1,7 @@
 # What a newcomer types: `make run`, then `make test`. `make help` lists the rest.
 .DEFAULT_GOAL := help
 SHELL := /bin/sh
-.PHONY: help run test test-core test-aws e2e infra bench lint audit build package deploy tools cargo-lambda venv venv-infra clean
+.PHONY: help run test test-core test-aws e2e infra bench soak fuzz lint audit build package deploy tools cargo-lambda venv venv-infra clean
 
 PYTHON ?= python3
 # The build without AWS has a folder of its own: both kinds stay built.
@@ -75,6 +75,26 @@ deploy: tools cargo-lambda ## Builds the function and deploys the stack: make de
 
 cargo-lambda:
 	@command -v cargo-lambda >/dev/null || { echo "cargo-lambda is missing: pip install cargo-lambda (it brings zig along)"; exit 1; }
+
+soak: tools venv ## 10 000 mixed events through one process of the function (some minutes)
+	cargo build --locked --bins
+	SG_TRUST_SOAK_EVENTS=$${SG_TRUST_SOAK_EVENTS:-10000} .venv/bin/python -m pytest -q -s tests/e2e/test_soak.py
+
+# What is fuzzed, for how many seconds each, and what cargo-fuzz needs.
+FUZZ ?= trigger documents settings finding
+FUZZ_SECONDS ?= 60
+FUZZ_BUILD ?= target/fuzz/build
+CARGO_FUZZ := 0.13.2
+
+fuzz: ## Fuzzing, FUZZ_SECONDS each (60): events, files of groups, settings, findings (needs a nightly Rust and cargo-fuzz)
+	@cargo +nightly --version >/dev/null 2>&1 || { echo "a nightly Rust is missing: rustup toolchain install nightly --profile minimal"; exit 1; }
+	@cargo fuzz --version >/dev/null 2>&1 || { echo "cargo-fuzz is missing: cargo install --locked cargo-fuzz@$(CARGO_FUZZ)"; exit 1; }
+	@for target in $(FUZZ); do \
+		mkdir -p target/fuzz/$$target; \
+		echo "Fuzzing $$target for $(FUZZ_SECONDS) s ..."; \
+		cargo +nightly fuzz run --fuzz-dir fuzz --target-dir $(FUZZ_BUILD) $$target target/fuzz/$$target fuzz/seeds/$$target -- \
+			-max_total_time=$(FUZZ_SECONDS) -max_len=16384 -timeout=10 -rss_limit_mb=2048 -print_final_stats=1 || exit 1; \
+	done
 
 tools:
 	@missing=0; \

@@ -5,6 +5,8 @@
 //! numbers for some strings. Members are therefore found without regard to case, at the top level only: deeper down
 //! stand the ids of sources.
 
+use std::collections::HashSet;
+
 use serde_json::{Map, Value};
 
 use super::{Action, GroupRule, Kind, Proof, Record, Target, Trigger, TriggerError, tagged};
@@ -202,14 +204,15 @@ impl Call<'_> {
         if let Some(id) = member(request, "groupId").or_else(|| member(response, "groupId")) {
             return Ok(vec![Target::GroupId(group_id(id)?)]);
         }
+        let mut seen = HashSet::new();
         let mut targets = Vec::new();
         for rule in self.answered_rules() {
             let id = rule
                 .as_object()
                 .and_then(|rule| member(Some(rule), "groupId"));
-            let target = Target::GroupId(group_id(id.unwrap_or(&Value::Null))?);
-            if !targets.contains(&target) {
-                targets.push(target);
+            let id = group_id(id.unwrap_or(&Value::Null))?;
+            if seen.insert(id.clone()) {
+                targets.push(Target::GroupId(id));
             }
         }
         if !targets.is_empty() {
@@ -228,6 +231,7 @@ impl Call<'_> {
     fn tagged_groups(&self) -> Result<Vec<Target>, Unknown> {
         let resources = member(self.parameters.request, "resourcesSet")
             .ok_or_else(|| Unknown("its parameters name no resources".to_owned()))?;
+        let mut seen = HashSet::new();
         let mut ids = Vec::new();
         for item in
             list(resources).ok_or_else(|| Unknown("its resources are not a list".to_owned()))?
@@ -239,7 +243,7 @@ impl Call<'_> {
                 .ok_or_else(|| Unknown("a resource of it has no id".to_owned()))?;
             if id.starts_with("sg-") {
                 let id = group_id(&Value::String(id))?;
-                if !ids.contains(&id) {
+                if seen.insert(id.clone()) {
                     ids.push(id);
                 }
             }

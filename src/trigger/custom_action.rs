@@ -3,38 +3,23 @@
 //! The event arrives only in the account and Region where it was clicked, which may be the administrator's: groups of
 //! other accounts are evaluated by their own functions.
 
+use std::collections::HashSet;
+
 use serde_json::Value;
 
 use super::{Action, Kind, Target, Trigger, group_of_arn};
+use crate::model::{AccountId, GroupId, Region};
 
 pub(super) fn classify(detail: &Value, trigger: &mut Trigger) {
     trigger.kind = Kind::CustomAction;
-    let findings = detail
-        .get("findings")
-        .and_then(Value::as_array)
-        .into_iter()
-        .flatten();
-    let resources = findings
-        .filter_map(|finding| finding.get("Resources")?.as_array())
-        .flatten();
-    let groups: Vec<_> = resources
-        .filter(|resource| {
-            resource.get("Type").and_then(Value::as_str) == Some("AwsEc2SecurityGroup")
-        })
-        .map(|resource| {
-            resource
-                .get("Id")
-                .and_then(Value::as_str)
-                .and_then(group_of_arn)
-        })
-        .collect();
+    let groups = groups_of(detail);
+    let mut seen = HashSet::new();
     let mut targets = Vec::new();
     for (region, account, id) in groups.iter().flatten() {
         let is_here = trigger.account.as_ref().is_none_or(|own| own == account)
             && trigger.region.as_ref().is_none_or(|own| own == region);
-        let target = Target::GroupId(id.clone());
-        if is_here && !targets.contains(&target) {
-            targets.push(target);
+        if is_here && seen.insert(id) {
+            targets.push(Target::GroupId(id.clone()));
         }
     }
     trigger.action = if groups.iter().any(Option::is_none) {
@@ -48,4 +33,24 @@ pub(super) fn classify(detail: &Value, trigger: &mut Trigger) {
     } else {
         Action::Evaluate(targets)
     };
+}
+
+/// The security groups of the findings; nothing for each whose ARN is none.
+fn groups_of(detail: &Value) -> Vec<Option<(Region, AccountId, GroupId)>> {
+    let findings = detail.get("findings").and_then(Value::as_array);
+    let resources = findings
+        .into_iter()
+        .flatten()
+        .filter_map(|finding| finding.get("Resources")?.as_array())
+        .flatten();
+    let member = |resource: &'_ Value, name: &str| {
+        resource
+            .get(name)
+            .and_then(Value::as_str)
+            .map(str::to_owned)
+    };
+    resources
+        .filter(|resource| member(resource, "Type").as_deref() == Some("AwsEc2SecurityGroup"))
+        .map(|resource| group_of_arn(&member(resource, "Id")?))
+        .collect()
 }

@@ -6,22 +6,17 @@ use super::{Action, Kind, Trigger, group_of_arn, tagged};
 
 pub(super) fn classify(detail: &Value, resources: &[String], trigger: &mut Trigger) {
     trigger.kind = Kind::TagChange;
-    let member = |name: &str| detail.get(name).and_then(Value::as_str).unwrap_or_default();
-    trigger.action = if (member("service"), member("resource-type")) == ("ec2", "security-group") {
-        let groups: Option<Vec<_>> = resources.iter().map(|arn| group_of_arn(arn)).collect();
-        match groups {
-            Some(groups) if !groups.is_empty() => {
-                Action::Evaluate(tagged(groups.into_iter().map(|(_, _, id)| id).collect()))
-            }
-            _ => Action::Sweep(Some(
-                "a change of tags that does not tell its security group".to_owned(),
-            )),
+    let member = |name: &str| detail.get(name).and_then(Value::as_str);
+    let groups: Option<Vec<_>> = resources.iter().map(|arn| group_of_arn(arn)).collect();
+    trigger.action = match (member("service"), member("resource-type"), groups) {
+        (Some("ec2"), Some("security-group"), Some(groups)) if !groups.is_empty() => {
+            Action::Evaluate(tagged(groups.into_iter().map(|(_, _, id)| id).collect()))
         }
-    } else {
-        Action::Ignore(format!(
-            "a change of tags of {:?} {:?}",
-            member("service"),
-            member("resource-type")
-        ))
+        (Some(service), Some(kind), _) if (service, kind) != ("ec2", "security-group") => {
+            Action::Ignore(format!("a change of tags of {service:?} {kind:?}"))
+        }
+        _ => Action::Sweep(Some(
+            "a change of tags that does not tell its security group".to_owned(),
+        )),
     };
 }

@@ -1,0 +1,37 @@
+//! Any bytes as a file of security groups: evaluated and shown without a panic, and the reading `effective` fails all that
+//! `reference` fails.
+#![no_main]
+
+use anstream::adapter::strip_str;
+use jiff::civil::Date;
+use libfuzzer_sys::fuzz_target;
+use sg_trust::policy::{Peers, Policy, Reading, Status};
+use sg_trust::render::{json, table};
+use sg_trust::source::documents::Documents;
+use sg_trust::text::is_deceptive;
+
+fuzz_target!(|bytes: &[u8]| {
+    let effective = Policy::default();
+    let reference = Policy {
+        reading: Reading::Reference,
+        ..Policy::default()
+    };
+    let is_safe =
+        |text: &str| !text.contains(|character| character != '\n' && is_deceptive(character));
+    for group in Documents::new("input", bytes).take(1000) {
+        let Ok(group) = group else {
+            continue;
+        };
+        let verdict = effective.evaluate(&group, &Peers::default(), Date::MIN);
+        let published = reference.evaluate(&group, &Peers::default(), Date::MIN);
+        assert!(published.status != Status::Failed || verdict.status == Status::Failed);
+        // Colours are the table's own; where there is no terminal they are taken out.
+        assert!(is_safe(
+            &strip_str(&table::group(&group, &verdict, None)).to_string()
+        ));
+        assert!(is_safe(
+            &json::to_line(&json::Group::new(&group, &verdict, None)).unwrap()
+        ));
+        let _ = effective.unions(&group);
+    }
+});
