@@ -35,22 +35,25 @@ pub(super) fn classify(detail: &Value, trigger: &mut Trigger) {
     };
 }
 
-/// The security groups of the findings; nothing for each whose ARN is none.
+/// The security groups of the findings; nothing for each that is not told.
 fn groups_of(detail: &Value) -> Vec<Option<(Region, AccountId, GroupId)>> {
-    let findings = detail.get("findings").and_then(Value::as_array);
-    let resources = findings
-        .into_iter()
-        .flatten()
-        .filter_map(|finding| finding.get("Resources")?.as_array())
-        .flatten();
-    let member = |resource: &'_ Value, name: &str| {
-        resource
-            .get(name)
-            .and_then(Value::as_str)
-            .map(str::to_owned)
+    let Some(findings) = detail.get("findings").and_then(Value::as_array) else {
+        return vec![None];
     };
-    resources
-        .filter(|resource| member(resource, "Type").as_deref() == Some("AwsEc2SecurityGroup"))
-        .map(|resource| group_of_arn(&member(resource, "Id")?))
-        .collect()
+    let mut groups = Vec::new();
+    for finding in findings {
+        let Some(resources) = finding.get("Resources").and_then(Value::as_array) else {
+            groups.push(None);
+            continue;
+        };
+        for resource in resources {
+            let member = |name: &str| resource.get(name).and_then(Value::as_str);
+            match member("Type") {
+                Some("AwsEc2SecurityGroup") => groups.push(member("Id").and_then(group_of_arn)),
+                Some(_) => {}
+                None => groups.push(None),
+            }
+        }
+    }
+    groups
 }
