@@ -29,6 +29,7 @@ pub mod caller;
 #[cfg(test)]
 mod canned;
 pub mod ec2;
+mod findings;
 pub mod function;
 pub mod logging;
 pub mod probe;
@@ -146,31 +147,15 @@ fn tls_context() -> TlsContext {
         .unwrap_or_default()
 }
 
-/// The stack that the SDK's reader of findings needs: a finding has thousands of members, and every level of them a frame
-/// of its own. In a debug build the usual 8 MB are not enough. Only what is used of it takes memory.
-const STACK: usize = 64 << 20;
-
-/// Runs async work to its end, on a thread with room for what the SDK does.
+/// Runs async work to its end, on this thread.
 ///
 /// # Errors
-/// When the system gives no thread, or no way to wait for the network.
-pub fn block_on<T: Send, F: Future<Output = T>>(work: impl FnOnce() -> F + Send) -> io::Result<T> {
-    std::thread::scope(|scope| {
-        let run = || {
-            let runtime = tokio::runtime::Builder::new_current_thread()
-                .enable_all()
-                .build()?;
-            Ok(runtime.block_on(work()))
-        };
-        let thread = std::thread::Builder::new()
-            .name("main".to_owned())
-            .stack_size(STACK)
-            .spawn_scoped(scope, run)?;
-        // A panic goes on where it would have been without the thread.
-        thread
-            .join()
-            .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-    })
+/// When the system gives no way to wait for the network.
+pub fn block_on<T>(work: impl Future<Output = T>) -> io::Result<T> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    Ok(runtime.block_on(work))
 }
 
 /// What went wrong with a call, before anybody knows what it means to the caller.

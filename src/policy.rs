@@ -220,8 +220,6 @@ pub struct Violation {
     pub levels: Option<Levels>,
     /// The ids of the rules behind it, `sgr-…`, where they were asked for.
     pub rule_ids: Vec<String>,
-    /// The violation in one plain sentence.
-    pub sentence: String,
 }
 
 /// An ingress rule for a group, with its id.
@@ -238,6 +236,12 @@ pub struct Rule {
 }
 
 impl Violation {
+    /// The violation in one plain sentence, given the group that it is of.
+    #[must_use]
+    pub fn sentence(&self, group: &SecurityGroup) -> String {
+        sentence::violation(group, self)
+    }
+
     /// Notes the ids of the rules behind it, of the rules of its group. None, unless every part of it has one: what is
     /// revoked by ids must be all of it.
     pub fn name_rules(&mut self, rules: &[&Rule]) {
@@ -401,6 +405,9 @@ impl Policy {
     /// What this policy says of a group on a day (in UTC), given what is known of the groups that it lets in.
     #[must_use]
     pub fn evaluate(&self, group: &SecurityGroup, peers: &Peers, today: Date) -> Verdict {
+        if self.is_clear(group) {
+            return Verdict::of(Vec::new());
+        }
         let mut found = Found::new();
         let mut parts: Vec<Part<'_>> = Vec::new();
         for permission in &group.ip_permissions {
@@ -428,6 +435,23 @@ impl Policy {
             })
             .collect();
         Verdict::of(violations)
+    }
+
+    /// Is no permission a violation by itself, and are the ports of all others together too few for a union to be one? So
+    /// it is with most groups.
+    fn is_clear(&self, group: &SecurityGroup) -> bool {
+        let mut ports = 0;
+        for permission in &group.ip_permissions {
+            match self.judge(permission) {
+                Judgement::Violates(_) => return false,
+                Judgement::Within(Some(range)) => {
+                    let pairs = permission.user_id_group_pairs.len();
+                    ports += u64::from(width(range)) * u64::try_from(pairs).unwrap_or(u64::MAX);
+                }
+                Judgement::NotInterGroup | Judgement::Within(None) => {}
+            }
+        }
+        ports <= u64::from(self.max_open_ports)
     }
 
     /// Notes which exemptions match a violation, and the first that covers it.
@@ -534,15 +558,6 @@ impl Policy {
 
     /// The sources whose permissions reach too much only together.
     fn find_split_ranges<'a>(&self, mut parts: Vec<Part<'a>>, found: &mut Found<'a>) {
-        let most = u64::from(self.max_open_ports);
-        if parts
-            .iter()
-            .map(|part| u64::from(width(part.ports)))
-            .sum::<u64>()
-            <= most
-        {
-            return;
-        }
         for parts in self.unite(&mut parts) {
             let ports: PortSet = parts.iter().map(|part| part.ports).collect();
             if let Some(first) = parts.first().filter(|_| self.is_too_much(&ports)) {
@@ -585,11 +600,11 @@ impl Policy {
             source.group_name = Some(name.to_owned());
         }
         let levels = self.levels(group, &source, peers);
-        let severity = match (&self.sensitivity, levels) {
+        let severity = match (&self.sensitivity, &levels) {
             (Some(sensitivity), Some(levels)) => sensitivity.severity(levels, self.severity),
             _ => self.severity,
         };
-        let mut violation = Violation {
+        Violation {
             reason,
             protocol: protocol.clone(),
             ports,
@@ -600,10 +615,7 @@ impl Policy {
             matched: Vec::new(),
             levels,
             rule_ids: Vec::new(),
-            sentence: String::new(),
-        };
-        violation.sentence = sentence::violation(group, &violation, self.sensitivity.as_ref());
-        violation
+        }
     }
 }
 

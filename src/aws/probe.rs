@@ -6,11 +6,10 @@
 use std::collections::BTreeMap;
 
 use aws_sdk_securityhub::operation::batch_import_findings::BatchImportFindingsOutput;
-use aws_sdk_securityhub::types::{
-    AwsSecurityFinding, AwsSecurityFindingFilters, StringFilter, StringFilterComparison,
-};
+use aws_sdk_securityhub::types::AwsSecurityFinding;
+use serde_json::json;
 
-use super::{Failure, Patience, is_later};
+use super::{Failure, Patience, findings, is_later};
 use crate::finding::Scope;
 use crate::policy;
 
@@ -72,13 +71,8 @@ pub async fn actions(
     let vpcs = vpcs.config_override(of_ec2()).send();
     let described = hub.describe_hub().customize();
     let described = described.config_override(of_hub()).send();
-    let own = StringFilter::builder()
-        .value(policy::ID)
-        .comparison(StringFilterComparison::Equals)
-        .build();
-    let filters = AwsSecurityFindingFilters::builder().generator_id(own);
-    let read = hub.get_findings().filters(filters.build()).max_results(1);
-    let read = read.customize().config_override(of_hub()).send();
+    let own = json!({"GeneratorId": [{"Value": policy::ID, "Comparison": "EQUALS"}]});
+    let read = findings::get(hub, &own, 1, None, Patience::EVENT);
     let imported = hub.batch_import_findings().findings(refusable(scope));
     let imported = imported.customize().config_override(of_hub()).send();
     BTreeMap::from([
@@ -98,10 +92,7 @@ pub async fn actions(
             "securityhub:DescribeHub",
             Probe::from(described.await.map_err(Failure::of)),
         ),
-        (
-            "securityhub:GetFindings",
-            Probe::from(read.await.map_err(Failure::of)),
-        ),
+        ("securityhub:GetFindings", Probe::from(read.await)),
         (
             "securityhub:BatchImportFindings",
             of_import(imported.await.map_err(Failure::of)),

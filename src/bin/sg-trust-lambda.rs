@@ -9,7 +9,7 @@ use sg_trust::aws::{self, logging};
 
 fn main() -> ExitCode {
     logging::start();
-    match aws::block_on(serve) {
+    match aws::block_on(serve()) {
         Ok(Ok(())) => ExitCode::SUCCESS,
         Ok(Err(error)) => refuse(&error),
         Err(error) => refuse(&error.into()),

@@ -29,6 +29,13 @@ pub struct Sensitivity {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Level(usize);
 
+impl Level {
+    /// How many levels less sensitive this one is than another.
+    fn below(self, other: Self) -> usize {
+        other.0.saturating_sub(self.0)
+    }
+}
+
 /// What is known of the groups that others let in.
 #[derive(Debug, Clone, Default)]
 pub struct Peers(HashMap<String, Peer>);
@@ -74,22 +81,15 @@ impl Sensitivity {
     }
 
     /// A level's name, as the settings spell it.
-    #[must_use]
-    pub fn name(&self, level: Level) -> &str {
-        self.levels.get(level.0).map_or("", String::as_str)
-    }
-
-    /// How many levels less sensitive the source of a violation is than the target.
-    #[must_use]
-    pub fn distance(&self, levels: Levels) -> usize {
-        levels.target.0.saturating_sub(levels.source.0)
+    fn name(&self, level: Level) -> String {
+        self.levels.get(level.0).cloned().unwrap_or_default()
     }
 
     /// The severity of a violation, given what it would be at equal levels.
     #[must_use]
-    pub fn severity(&self, levels: Levels, equal: Severity) -> Severity {
-        let raised = self
-            .distance(levels)
+    pub fn severity(&self, levels: &Levels, equal: Severity) -> Severity {
+        let raised = levels
+            .distance
             .checked_sub(1)
             .and_then(|step| self.raise.get(step).or(self.raise.last()));
         raised.map_or(equal, |raised| equal.max(*raised))
@@ -97,14 +97,16 @@ impl Sensitivity {
 }
 
 /// Both ends of a violation.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Levels {
-    /// Of the group.
-    pub target: Level,
-    /// Of the source.
-    pub source: Level,
+    /// The level of the group.
+    pub target: String,
+    /// That of the source.
+    pub source: String,
     /// Was the source seen, or does it count as one that cannot be?
     pub is_seen: bool,
+    /// How many levels less sensitive the source is than the group.
+    pub distance: usize,
 }
 
 impl Peers {
@@ -164,10 +166,13 @@ impl Policy {
     #[must_use]
     pub fn levels(&self, group: &SecurityGroup, source: &Source, peers: &Peers) -> Option<Levels> {
         let sensitivity = self.sensitivity.as_ref()?;
+        let target = sensitivity.of(group);
+        let level = sensitivity.of_source(group, source, peers);
         Some(Levels {
-            target: sensitivity.of(group),
-            source: sensitivity.of_source(group, source, peers),
+            target: sensitivity.name(target),
+            source: sensitivity.name(level),
             is_seen: source.is_self || peers.of_same_account(group, source).is_some(),
+            distance: level.below(target),
         })
     }
 }

@@ -3,7 +3,6 @@
 use std::fmt::Write as _;
 
 use super::ports::{ALL_PORTS, PortSet};
-use super::sensitivity::Sensitivity;
 use super::{Reason, Source, Violation};
 use crate::model::{Protocol, SecurityGroup};
 use crate::text::plain;
@@ -24,11 +23,7 @@ fn group_words(group: &SecurityGroup, level: Option<&str>) -> String {
 
 /// `sg-0aaa (payments-db, restricted) accepts all traffic from sg-0bbb (web, internal)`: levels with `[sensitivity]`.
 #[must_use]
-pub fn violation(
-    group: &SecurityGroup,
-    violation: &Violation,
-    sensitivity: Option<&Sensitivity>,
-) -> String {
+pub fn violation(group: &SecurityGroup, violation: &Violation) -> String {
     let Violation {
         reason,
         protocol,
@@ -37,11 +32,11 @@ pub fn violation(
         levels,
         ..
     } = violation;
-    let levels = sensitivity.zip(*levels);
-    let of_target = levels.map(|(sensitivity, levels)| sensitivity.name(levels.target));
+    let of_target = levels.as_ref().map(|levels| levels.target.as_str());
     let of_source = levels
-        .filter(|(_, levels)| levels.is_seen)
-        .map(|(sensitivity, levels)| sensitivity.name(levels.source));
+        .as_ref()
+        .filter(|levels| levels.is_seen)
+        .map(|levels| levels.source.as_str());
     let mut text = format!(
         "{} accepts {} from {}",
         group_words(group, of_target),
@@ -161,7 +156,7 @@ mod tests {
         verdict
             .violations
             .into_iter()
-            .map(|violation| violation.sentence)
+            .map(|violation| violation.sentence(&group))
             .collect()
     }
 

@@ -218,9 +218,13 @@ fn description(finding: &Finding, group: Option<&SecurityGroup>) -> String {
         .iter()
         .map(|violation| match &violation.exemption {
             Some(exemption) => {
-                format!("{} (exempt: {}).", violation.sentence, plain(&exemption.id))
+                format!(
+                    "{} (exempt: {}).",
+                    violation.sentence(group),
+                    plain(&exemption.id)
+                )
             }
-            None => format!("{}.", violation.sentence),
+            None => format!("{}.", violation.sentence(group)),
         })
         .collect();
     let count = sentences.len();

@@ -29,7 +29,7 @@ struct GroupViolation<'a> {
     ports: &'a [(u16, u16)],
     open_ports: u32,
     severity: Severity,
-    sentence: &'a str,
+    sentence: String,
     exemption: Option<&'a str>,
     source: GroupSource<'a>,
     fix: GroupFix,
@@ -82,7 +82,7 @@ impl<'a> GroupViolation<'a> {
             ports: violation.ports.intervals(),
             open_ports: violation.ports.count(),
             severity: violation.severity,
-            sentence: &violation.sentence,
+            sentence: violation.sentence(group),
             exemption: violation
                 .exemption
                 .as_ref()
@@ -128,7 +128,9 @@ impl<F: Formatter> Formatter for Visible<F> {
         writer: &mut W,
         fragment: &str,
     ) -> io::Result<()> {
-        if !fragment.contains(is_deceptive) {
+        // Nothing in ASCII that JSON leaves as it is deceives: nearly every text.
+        let is_plain = fragment.bytes().all(|byte| matches!(byte, b' '..=b'~'));
+        if is_plain || !fragment.contains(is_deceptive) {
             return writer.write_all(fragment.as_bytes());
         }
         for character in fragment.chars() {

@@ -47,7 +47,7 @@ pub fn group(group: &SecurityGroup, verdict: &Verdict, region: Option<&Region>) 
         let _ = writeln!(
             out,
             "{INDENT}{} {}",
-            violation.sentence,
+            violation.sentence(group),
             format_args!("[{}]", violation.reason).dimmed()
         );
         if let Some(exemption) = &violation.exemption {

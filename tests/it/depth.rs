@@ -147,7 +147,8 @@ proptest! {
             let verdict = evaluate(&policy, group, &groups, "2026-11-24");
             let of_stream = &streamed[group["GroupId"].as_str().unwrap()];
             prop_assert_eq!(&of_stream["severity"], verdict.severity.as_str());
-            let sentences: Vec<_> = verdict.violations.iter().map(|violation| json!(violation.sentence)).collect();
+            let target: SecurityGroup = serde_json::from_value(group.clone()).unwrap();
+            let sentences: Vec<_> = verdict.violations.iter().map(|violation| json!(violation.sentence(&target))).collect();
             let of_stream: Vec<_> = of_stream["violations"].as_array().unwrap().iter().map(|violation| violation["sentence"].clone()).collect();
             prop_assert_eq!(of_stream, sentences);
         }

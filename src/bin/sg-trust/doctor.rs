@@ -33,7 +33,12 @@ pub(crate) fn run(
     settings_are_given: bool,
     terminal: &mut Terminal,
 ) -> anyhow::Result<Outcome> {
-    sg_trust::aws::block_on(|| live::examine(arguments, policy, settings_are_given, terminal))?
+    sg_trust::aws::block_on(live::examine(
+        arguments,
+        policy,
+        settings_are_given,
+        terminal,
+    ))?
 }
 
 #[cfg(feature = "aws")]

@@ -101,7 +101,7 @@ fn violation_words(
     region: Option<&Region>,
     today: Date,
 ) -> String {
-    let mut out = format!("{} [{}]\n", violation.sentence, violation.reason);
+    let mut out = format!("{} [{}]\n", violation.sentence(group), violation.reason);
     let fix = Fix::new(&group.group_id, violation, region);
     for (what, command) in [("revoke", fix.revoke), ("allow instead", fix.authorize)] {
         if let Some(command) = command {
@@ -132,18 +132,18 @@ fn violation_words(
 /// How the severity of a violation came about.
 fn origin(policy: &Policy, violation: &Violation) -> String {
     let setting = format!("the setting `severity` is {}", policy.severity);
-    let (Some(sensitivity), Some(levels)) = (&policy.sensitivity, violation.levels) else {
+    let Some(levels) = &violation.levels else {
         return setting;
     };
-    let target = plain(sensitivity.name(levels.target));
-    let source = plain(sensitivity.name(levels.source));
+    let target = plain(&levels.target);
+    let source = plain(&levels.source);
     let source = if levels.is_seen {
         format!("the source is {source}")
     } else {
         format!("the source cannot be seen and counts as {source}")
     };
     let both = format!("{setting}; the group is {target}, {source}");
-    let less = match sensitivity.distance(levels) {
+    let less = match levels.distance {
         0 => return format!("{both}: not less sensitive"),
         1 => "1 level".to_owned(),
         less => format!("{less} levels"),

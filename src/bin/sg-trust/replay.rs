@@ -171,7 +171,7 @@ fn live(
     let of_events = triggers(batch).find_map(|trigger| trigger.region.clone());
     let region = arguments.region.clone().or(of_events);
     let observer = |finding: &Finding| writer.write(std::slice::from_ref(finding));
-    sg_trust::aws::block_on(|| async {
+    sg_trust::aws::block_on(async {
         let account = Account::find(region.as_ref()).await?;
         let region = account
             .region()

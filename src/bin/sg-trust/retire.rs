@@ -40,7 +40,7 @@ pub(crate) fn run(arguments: &Arguments, terminal: &mut Terminal) -> anyhow::Res
     use crate::live::Account;
 
     let policy = Policy::default();
-    let archived = sg_trust::aws::block_on(|| async {
+    let archived = sg_trust::aws::block_on(async {
         let account = Account::find(arguments.region.as_ref()).await?;
         let region = account
             .region()

@@ -45,7 +45,7 @@ pub(crate) fn run(
     policy: &Policy,
     terminal: &mut Terminal,
 ) -> anyhow::Result<Outcome> {
-    sg_trust::aws::block_on(|| scan(arguments, policy, terminal))?
+    sg_trust::aws::block_on(scan(arguments, policy, terminal))?
 }
 
 #[cfg(feature = "aws")]

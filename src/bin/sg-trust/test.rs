@@ -73,7 +73,7 @@ pub(crate) fn run(arguments: &Arguments, terminal: &mut Terminal) -> anyhow::Res
                 let sentences: Vec<_> = verdict
                     .violations
                     .iter()
-                    .map(|violation| violation.sentence.as_str())
+                    .map(|violation| violation.sentence(&group))
                     .collect();
                 let why = if sentences.is_empty() {
                     "no violation".to_owned()
