@@ -186,6 +186,8 @@ mod tests {
             } else if body.contains("doctor") {
                 let failed = r#"{"FailedCount":1,"SuccessCount":0,"FailedFindings":[{"Id":"x","ErrorCode":"InvalidInput","ErrorMessage":"m"}]}"#;
                 (200, failed.to_owned())
+            } else if body.contains("Filters") {
+                (200, r#"{"Findings":[]}"#.to_owned())
             } else {
                 (200, "{}".to_owned())
             }
