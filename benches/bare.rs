@@ -30,7 +30,7 @@ fn main() -> anyhow::Result<()> {
         return Ok(());
     };
     let count: usize = count.parse()?;
-    let seconds = block_on(|| measure(count))??;
+    let seconds = block_on(measure(count))??;
     writeln!(std::io::stdout(), "{}", serde_json::to_string(&seconds)?)?;
     Ok(())
 }
