@@ -1,7 +1,7 @@
 # What a newcomer types: `make run`, then `make test`. `make help` lists the rest.
 .DEFAULT_GOAL := help
 SHELL := /bin/sh
-.PHONY: help run test test-core test-aws e2e infra bench soak fuzz lint audit build package deploy tools cargo-lambda venv venv-infra clean
+.PHONY: help run test test-core test-aws e2e infra bench soak fuzz sbom lint audit build package deploy tools cargo-lambda venv venv-infra clean
 
 PYTHON ?= python3
 # The build without AWS has a folder of its own: both kinds stay built.
@@ -75,6 +75,11 @@ deploy: tools cargo-lambda ## Builds the function and deploys the stack: make de
 
 cargo-lambda:
 	@command -v cargo-lambda >/dev/null || { echo "cargo-lambda is missing: pip install cargo-lambda (it brings zig along)"; exit 1; }
+
+sbom: tools ## A bill of materials of what is shipped (CycloneDX): target/sg-trust-lambda.cdx.json, target/sg-trust.cdx.json
+	@cargo cyclonedx --version >/dev/null 2>&1 || { echo "cargo-cyclonedx is missing: cargo install --locked cargo-cyclonedx@0.5.9"; exit 1; }
+	cargo cyclonedx --quiet --format json --describe binaries --target aarch64-unknown-linux-gnu
+	@mkdir -p target && for name in sg-trust-lambda sg-trust; do mv $${name}_bin.cdx.json target/$$name.cdx.json; done
 
 soak: tools venv ## 10 000 mixed events through one process of the function (some minutes)
 	cargo build --locked --bins
