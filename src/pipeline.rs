@@ -14,7 +14,7 @@ use serde::Serialize;
 use crate::finding::{Context, Finding, Subject};
 use crate::model::{GroupId, SecurityGroup};
 use crate::policy::{Policy, Status};
-use crate::sink::{FindingSink, SinkError};
+use crate::sink::{FindingSink, SinkError, Standing, Which};
 use crate::source::{GroupSource, Observation, Owner, Query, SourceError};
 use crate::telemetry::Trace;
 use crate::trigger::{Action, Batch, Shape, Target, Trigger, TriggerError};
@@ -365,16 +365,14 @@ impl<S: GroupSource, K: FindingSink> Pipeline<'_, S, K> {
         }
         findings.sort_by(|one, other| one.group_id.cmp(&other.group_id));
         let mut done = Outcome::default();
-        let mut rules_wanted = Vec::with_capacity(findings.len());
         for finding in &mut findings {
             done.count(finding);
             note(finding, trace);
             if let Some(interest) = groups.get(&finding.group_id) {
                 finding.led_to_by(&interest.in_time());
             }
-            rules_wanted.push(finding);
         }
-        self.name_rules(rules_wanted, trace).await;
+        self.name_rules(findings.iter_mut().collect(), trace).await;
         let published = match self.show(&findings) {
             Ok(()) => self.publish(&findings, trace).await,
             Err(error) => Err(error),
@@ -425,6 +423,25 @@ impl<S: GroupSource, K: FindingSink> Pipeline<'_, S, K> {
         trace: &mut Trace,
     ) -> Result<Observation, PipelineError> {
         Ok(timed(self.source.find(query, owner), &mut trace.fetching).await?)
+    }
+
+    /// All of the product's own findings of a kind of which there are few.
+    async fn read(
+        &self,
+        which: Which<'_>,
+        trace: &mut Trace,
+    ) -> Result<Vec<Standing>, PipelineError> {
+        let mut findings = Vec::new();
+        let mut next = None;
+        loop {
+            let reading = self.sink.standing(which, next);
+            let page = timed(reading, &mut trace.publishing).await?;
+            findings.extend(page.findings);
+            next = page.next;
+            if next.is_none() {
+                return Ok(findings);
+            }
+        }
     }
 
     fn show(&self, findings: &[Finding]) -> Result<(), SinkError> {

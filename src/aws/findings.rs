@@ -1,7 +1,7 @@
 //! GetFindings, read by ourselves.
 //!
 //! The SDK's reader of an AwsSecurityFinding is a quarter of the whole function: five megabytes of code for thousands of
-//! members, of which the product needs nine, and frames so deep that a usual stack overflows. So the SDK makes the call
+//! members, of which the product needs eight, and frames so deep that a usual stack overflows. So the SDK makes the call
 //! (endpoint, signature, retries, time-outs, errors), and its answer is read here. The SDK has no call without a reader;
 //! the one with the smallest is DescribeHub, which becomes GetFindings before it is sent.
 //!

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::expectation::WAITS;
 use super::work::{Failures, Interest, Work, messages_of};
-use super::{Pipeline, PipelineError, timed};
+use super::{Pipeline, PipelineError};
 use crate::model::GroupId;
 use crate::sink::{self, FindingSink, Which};
 use crate::source::{GroupSource, Observation, Owner, Query};
@@ -126,31 +126,20 @@ impl<S: GroupSource, K: FindingSink> Pipeline<'_, S, K> {
     async fn resolve_vpcs(&self, work: &mut Work<'_>, failures: &mut Failures, trace: &mut Trace) {
         let wanted = std::mem::take(&mut work.vpcs);
         let all: Vec<_> = wanted.keys().cloned().collect();
-        'calls: for vpcs in all.chunks(sink::VALUES) {
-            let mut found = BTreeMap::<_, Vec<GroupId>>::new();
-            let mut after = None;
-            loop {
-                let reading = self.sink.standing(Which::InVpcs(vpcs), after);
-                let page = match timed(reading, &mut trace.publishing).await {
-                    Ok(page) => page,
-                    Err(error) => {
-                        let of_call = wanted.iter().filter(|(vpc, _)| vpcs.contains(vpc));
-                        let messages = of_call.flat_map(|(_, interest)| &interest.messages);
-                        failures.add(&messages.copied().collect(), error);
-                        continue 'calls;
-                    }
-                };
-                for finding in page.findings {
-                    let in_vpc = finding
-                        .vpc_id
-                        .and_then(|id| vpcs.iter().find(|vpc| **vpc == id));
-                    if let Some(vpc) = in_vpc {
-                        found.entry(vpc).or_default().push(finding.group_id);
-                    }
+        for vpcs in all.chunks(sink::VALUES) {
+            let standing = match self.read(Which::InVpcs(vpcs), trace).await {
+                Ok(standing) => standing,
+                Err(error) => {
+                    let of_call = wanted.iter().filter(|(vpc, _)| vpcs.contains(vpc));
+                    let messages = of_call.flat_map(|(_, interest)| &interest.messages);
+                    failures.add(&messages.copied().collect(), error);
+                    continue;
                 }
-                after = page.next;
-                if after.is_none() {
-                    break;
+            };
+            let mut found = BTreeMap::<_, Vec<GroupId>>::new();
+            for finding in standing {
+                if let Some(vpc) = finding.vpc_id {
+                    found.entry(vpc).or_default().push(finding.group_id);
                 }
             }
             for (vpc, interest) in wanted.iter().filter(|(vpc, _)| vpcs.contains(vpc)) {

@@ -476,25 +476,6 @@ impl<S: GroupSource, K: FindingSink> Pipeline<'_, S, K> {
         Ok(pending)
     }
 
-    /// All of the product's own findings of a kind of which there are few.
-    async fn read(
-        &self,
-        which: Which<'_>,
-        trace: &mut Trace,
-    ) -> Result<Vec<Standing>, PipelineError> {
-        let mut findings = Vec::new();
-        let mut next = None;
-        loop {
-            let reading = self.sink.standing(which, next);
-            let page = timed(reading, &mut trace.publishing).await?;
-            findings.extend(page.findings);
-            next = page.next;
-            if next.is_none() {
-                return Ok(findings);
-            }
-        }
-    }
-
     /// A finding whose verdict stays keeps the events that led to it. They are read once more now: to keep those of every
     /// finding from the beginning would take memory.
     async fn recall_events(

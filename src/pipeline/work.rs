@@ -29,9 +29,9 @@ pub(super) struct Work<'t> {
 /// The events that are about one thing, and the numbers of their messages.
 #[derive(Debug, Default, Clone)]
 pub(super) struct Interest<'t> {
-    pub(super) triggers: Vec<&'t Trigger>,
-    /// Of these, those that are about another thing, which this one refers to: they prove nothing about this one.
-    pub(super) of_another: Vec<&'t Trigger>,
+    triggers: Vec<&'t Trigger>,
+    /// Of these, those that prove something about it: not those about another thing that it refers to.
+    proofs: Vec<&'t Trigger>,
     pub(super) messages: BTreeSet<usize>,
 }
 
@@ -49,28 +49,27 @@ impl<'t> Work<'t> {
 impl<'t> Interest<'t> {
     pub(super) fn add(&mut self, message: usize, trigger: &'t Trigger) {
         self.triggers.push(trigger);
+        self.proofs.push(trigger);
         self.messages.insert(message);
     }
 
     pub(super) fn join(&mut self, other: &Self) {
         self.triggers.extend(&other.triggers);
-        self.of_another.extend(&other.of_another);
+        self.proofs.extend(&other.proofs);
         self.messages.extend(&other.messages);
     }
 
     /// The same events, as they are about what refers to this.
     pub(super) fn by_reference(&self) -> Self {
         Self {
-            of_another: self.triggers.clone(),
+            proofs: Vec::new(),
             ..self.clone()
         }
     }
 
     /// The events in the order of their times.
     pub(super) fn in_time(&self) -> Vec<&'t Trigger> {
-        let mut triggers = self.triggers.clone();
-        triggers.sort_by_key(|trigger| trigger.record.moment());
-        triggers
+        in_time(&self.triggers)
     }
 
     /// Notes how old the events were when their findings were published.
@@ -81,17 +80,14 @@ impl<'t> Interest<'t> {
     }
 
     pub(super) fn expectation(&self) -> Expectation {
-        let mut proofs = self.in_time();
-        for of_another in &self.of_another {
-            if let Some(at) = proofs
-                .iter()
-                .position(|proof| std::ptr::eq(*proof, *of_another))
-            {
-                proofs.remove(at);
-            }
-        }
-        Expectation::of(&proofs)
+        Expectation::of(&in_time(&self.proofs))
     }
+}
+
+fn in_time<'t>(triggers: &[&'t Trigger]) -> Vec<&'t Trigger> {
+    let mut triggers = triggers.to_vec();
+    triggers.sort_by_key(|trigger| trigger.record.moment());
+    triggers
 }
 
 /// The messages that failed, each with its first error.
