@@ -196,11 +196,7 @@ impl Finding {
     pub fn compliance_status(&self) -> ComplianceStatus {
         match &self.subject {
             Subject::Gone | Subject::Retired => ComplianceStatus::NotAvailable,
-            Subject::Evaluated(_, verdict) => match verdict.status {
-                Status::Passed => ComplianceStatus::Passed,
-                Status::Failed => ComplianceStatus::Failed,
-                Status::Exempt => ComplianceStatus::Warning,
-            },
+            Subject::Evaluated(_, verdict) => ComplianceStatus::of(verdict.status),
         }
     }
 
@@ -227,6 +223,16 @@ impl Finding {
 }
 
 impl ComplianceStatus {
+    /// What a verdict is published with.
+    #[must_use]
+    pub fn of(status: Status) -> Self {
+        match status {
+            Status::Passed => Self::Passed,
+            Status::Failed => Self::Failed,
+            Status::Exempt => Self::Warning,
+        }
+    }
+
     /// Security Hub's word.
     #[must_use]
     pub fn as_str(self) -> &'static str {

@@ -19,7 +19,7 @@ use serde_json::{Value, json};
 
 use super::findings::{self, ReadFinding};
 use super::{Failure, Patience, is_later};
-use crate::finding::{Finding, Scope};
+use crate::finding::{self, Finding, Scope};
 use crate::model::{GroupId, VpcId};
 use crate::policy::{self, Status};
 use crate::render::asff::{self, Asff};
@@ -236,13 +236,13 @@ impl SecurityHub {
             GroupId::parse(id.strip_prefix(&format!("{region}/{account}/{}/", policy::ID))?)?;
         let fields = finding.product_fields.unwrap_or_default();
         let is_active = finding.record_state.as_deref() == Some(RecordState::Active.as_str());
+        let status = finding.compliance.and_then(|compliance| compliance.status);
         let vpc_id = fields.get(asff::VPC).map(VpcId::new);
         let updated_at: Option<Timestamp> =
             finding.updated_at.and_then(|updated| updated.parse().ok());
         let is_asked_for = match which {
             Which::Active => is_active,
             Which::Exempt => {
-                let status = finding.compliance.and_then(|compliance| compliance.status);
                 !is_active && status.as_deref() == Some(ComplianceStatus::Warning.as_str())
             }
             Which::ArchivedAfter(moment) => {
@@ -256,13 +256,18 @@ impl SecurityHub {
         let verdict = fields
             .get(asff::VERDICT)
             .and_then(|verdict| Status::parse(verdict));
+        // Whoever may import findings of the default product may overwrite this one: a compliance status that does not go
+        // with the verdict was not published by us, whatever digest stands there.
+        let is_as_published = verdict.is_some_and(|verdict| {
+            status.as_deref() == Some(finding::ComplianceStatus::of(verdict).as_str())
+        });
         (is_own && is_asked_for).then(|| Standing {
             group_id,
             vpc_id,
-            // A verdict that does not go with the compliance status was not published by this product.
             verdict,
             digest: fields
                 .get(asff::DIGEST)
+                .filter(|_| is_as_published)
                 .and_then(|digest| u64::from_str_radix(digest, 16).ok()),
             updated_at,
             event: asff::evidence_in(&fields).map(Box::new),

@@ -18,7 +18,8 @@ pub(super) const WAITS: [Duration; 3] = [
     Duration::from_secs(2),
 ];
 
-/// An event younger than this may be ahead of what EC2 answers; an older one was overtaken by another change.
+/// An event younger than this may be ahead of what EC2 answers; an older one was overtaken by another change. One that is
+/// as far ahead of the clock has a time that tells nothing: it would be young for ever.
 const YOUNG: SignedDuration = SignedDuration::from_secs(60);
 
 /// What is known of one group from its events; of several on the same thing the last decides.
@@ -45,7 +46,7 @@ impl Contradiction {
     /// Is the event so young that what was fetched may be what was before it?
     pub(super) fn is_young(self, fetched_at: Timestamp) -> bool {
         self.since
-            .is_some_and(|since| fetched_at.duration_since(since) < YOUNG)
+            .is_some_and(|since| fetched_at.duration_since(since).abs() < YOUNG)
     }
 }
 
@@ -227,5 +228,7 @@ mod tests {
         let contradiction = Expectation::of(&[&event]).contradicted_by(None).unwrap();
         assert!(contradiction.is_young("2026-11-24T09:00:59Z".parse().unwrap()));
         assert!(!contradiction.is_young("2026-11-24T09:01:00Z".parse().unwrap()));
+        assert!(contradiction.is_young("2026-11-24T08:59:01Z".parse().unwrap()));
+        assert!(!contradiction.is_young("2026-11-24T08:59:00Z".parse().unwrap()));
     }
 }

@@ -59,6 +59,21 @@ def test_findings_of_others_stay_as_they_are(account, function, proxy, filters_w
     assert account.states() == {group: ACTIVE}
 
 
+def test_a_finding_that_others_overwrote_is_published_anew(account, function, proxy):
+    """Whoever may import findings of the default product may overwrite those of others: archive them, or call them PASSED."""
+    vpc = account.vpc()
+    passed, archived, left = (account.group(name, vpc) for name in ("passed", "archived", "left"))
+    for group in (passed, archived, left):
+        account.allow(group, group)
+    function.invoke(SWEEP)
+    changes = {passed: {"Compliance": {"Status": "PASSED"}}, archived: {"RecordState": "ARCHIVED"}, left: {}}
+    proxy.hub = {id: {**finding, **changes[id.rsplit("/", 1)[1]]} for id, finding in proxy.hub.items()}
+    proxy.imported.clear()
+    assert not function.invoke(SWEEP).is_error
+    assert {finding["Id"].rsplit("/", 1)[1] for finding in proxy.imported} == {passed, archived}
+    assert account.states() == {group: ACTIVE for group in (passed, archived, left)}
+
+
 def test_a_group_that_was_not_seen_is_looked_for_once_more(account, function, proxy):
     vpc = account.vpc()
     groups = [account.group(f"g{n}", vpc) for n in range(3)]
