@@ -267,7 +267,6 @@ impl Exemption {
         if self.id.trim().is_empty() {
             return problem("id", "it is empty".to_owned());
         }
-        let shows = |character: &char| !is_deceptive(*character) && !character.is_control();
         if self
             .owner
             .as_ref()
@@ -278,6 +277,7 @@ impl Exemption {
                 format!("it is longer than {LONGEST_OWNER} characters"),
             );
         }
+        let shows = |character: &char| !is_deceptive(*character) && !character.is_control();
         if self.reason.trim().chars().filter(shows).count() < SHORTEST_REASON {
             return problem(
                 "reason",
@@ -324,45 +324,43 @@ impl Exemption {
 impl TargetMatch {
     /// The first matcher that does not match, in words.
     fn difference(&self, group: &SecurityGroup) -> Option<String> {
-        let unless = |is_right: bool, words: String| (!is_right).then_some(words);
-        let id = self
-            .id
+        let TargetMatch {
+            id,
+            name,
+            vpc,
+            account,
+            tag,
+        } = self;
+        if let Some(id) = id.as_ref().filter(|id| **id != group.group_id) {
+            return Some(format!("the group is not {id}"));
+        }
+        let group_name = group.group_name.as_deref();
+        if let Some(glob) = name
             .as_ref()
-            .and_then(|id| unless(*id == group.group_id, format!("the group is not {id}")));
-        let name = || {
-            let glob = self.name.as_ref()?;
-            let is_named = group
-                .group_name
-                .as_deref()
-                .is_some_and(|name| glob.matches(name));
-            unless(is_named, format!("the group's name is not {}", glob.text))
-        };
-        let vpc = || {
-            let vpc = self.vpc.as_ref()?;
-            unless(
-                group.vpc_id.as_ref() == Some(vpc),
-                format!("the group is not in {vpc}"),
-            )
-        };
-        let account = || {
-            let account = self.account.as_ref()?;
-            unless(
-                group.owner_id.as_ref() == Some(account),
-                format!("the group is not of account {account}"),
-            )
-        };
-        let tag = || {
-            let TagMatch { key, value } = self.tag.as_ref()?;
-            match (group.tags.get(key), value) {
-                (None, _) => Some(format!("the group has no tag {key}")),
-                (Some(has), Some(glob)) => unless(
-                    glob.matches(has),
-                    format!("the group's tag {key} is not {}", glob.text),
-                ),
-                (Some(_), None) => None,
+            .filter(|glob| !group_name.is_some_and(|name| glob.matches(name)))
+        {
+            return Some(format!("the group's name is not {}", glob.text));
+        }
+        if let Some(vpc) = vpc
+            .as_ref()
+            .filter(|vpc| group.vpc_id.as_ref() != Some(*vpc))
+        {
+            return Some(format!("the group is not in {vpc}"));
+        }
+        if let Some(account) = account
+            .as_ref()
+            .filter(|account| group.owner_id.as_ref() != Some(*account))
+        {
+            return Some(format!("the group is not of account {account}"));
+        }
+        let TagMatch { key, value } = tag.as_ref()?;
+        match (group.tags.get(key), value) {
+            (None, _) => Some(format!("the group has no tag {key}")),
+            (Some(has), Some(glob)) if !glob.matches(has) => {
+                Some(format!("the group's tag {key} is not {}", glob.text))
             }
-        };
-        id.or_else(name).or_else(vpc).or_else(account).or_else(tag)
+            (Some(_), _) => None,
+        }
     }
 }
 
@@ -370,23 +368,27 @@ impl SourceMatch {
     /// Why it does not match, in words.
     fn difference(&self, group: &SecurityGroup, source: &Source) -> Option<String> {
         let has_id = |id: &GroupId| source.group_id.as_deref() == Some(id.as_str());
-        let (is_match, words) = match self {
-            Self::Any => return None,
-            Self::Itself => (
-                source.is_self,
-                "the source is not the group itself".to_owned(),
-            ),
-            Self::SameAccount => (
-                source.owner_id.is_some() && source.owner_id == group.owner_id,
-                "the source is not known to be of the same account".to_owned(),
-            ),
-            Self::Id(id) => (has_id(id), format!("the source is not {id}")),
-            Self::Foreign { id, account } => (
-                source.owner_id.as_ref() == Some(account) && has_id(id),
-                format!("the source is not known to be {id} of account {account}"),
-            ),
-        };
-        (!is_match).then_some(words)
+        match self {
+            Self::Any => None,
+            Self::Itself if source.is_self => None,
+            Self::Itself => Some("the source is not the group itself".to_owned()),
+            Self::SameAccount if source.owner_id.is_some() && source.owner_id == group.owner_id => {
+                None
+            }
+            Self::SameAccount => {
+                Some("the source is not known to be of the same account".to_owned())
+            }
+            Self::Id(id) if has_id(id) => None,
+            Self::Id(id) => Some(format!("the source is not {id}")),
+            Self::Foreign { id, account }
+                if source.owner_id.as_ref() == Some(account) && has_id(id) =>
+            {
+                None
+            }
+            Self::Foreign { id, account } => Some(format!(
+                "the source is not known to be {id} of account {account}"
+            )),
+        }
     }
 }
 
