@@ -26,6 +26,7 @@ use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use crate::model::Region;
 
 pub mod caller;
+mod calls;
 #[cfg(test)]
 mod canned;
 pub mod ec2;
@@ -68,19 +69,25 @@ impl Patience {
         Self { until, ..self }
     }
 
-    /// The time-outs of a call that starts now.
-    fn timeouts(self) -> TimeoutConfig {
+    /// The time-outs of a call that starts now, where they are not those that every client has.
+    fn other_timeouts(self) -> Option<TimeoutConfig> {
         let left = self.until.map_or(self.operation, |until| {
             until.saturating_duration_since(Instant::now())
         });
         // A time-out of nothing at all would be none.
         let operation = left.clamp(Duration::from_millis(1), self.operation);
-        TimeoutConfig::builder()
-            .connect_timeout(CONNECT)
-            .operation_attempt_timeout(self.attempt.min(operation))
-            .operation_timeout(operation)
-            .build()
+        let attempt = self.attempt.min(operation);
+        let are_others = (attempt, operation) != (Self::EVENT.attempt, Self::EVENT.operation);
+        are_others.then(|| timeouts(attempt, operation))
     }
+}
+
+fn timeouts(attempt: Duration, operation: Duration) -> TimeoutConfig {
+    TimeoutConfig::builder()
+        .connect_timeout(CONNECT)
+        .operation_attempt_timeout(attempt)
+        .operation_timeout(operation)
+        .build()
 }
 
 /// The configuration that all clients share: credentials, Region, endpoints, retries, HTTP. The Region is the given
@@ -89,7 +96,7 @@ pub async fn load(region: Option<&Region>) -> SdkConfig {
     let loader = aws_config::defaults(BehaviorVersion::v2026_01_12())
         .http_client(http_client())
         .retry_config(RetryConfig::standard().with_max_attempts(ATTEMPTS))
-        .timeout_config(Patience::EVENT.timeouts());
+        .timeout_config(timeouts(Patience::EVENT.attempt, Patience::EVENT.operation));
     match region {
         Some(region) => {
             loader

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use aws_config::SdkConfig;
 use aws_sdk_ec2::Client;
+use aws_sdk_ec2::client::customize::CustomizableOperation;
 use aws_sdk_ec2::config::interceptors::AfterDeserializationInterceptorContextRef;
 use aws_sdk_ec2::config::{ConfigBag, Intercept, RuntimeComponents};
 use aws_sdk_ec2::error::BoxError;
@@ -122,11 +123,9 @@ impl Ec2 {
             .set_filters((!filters.is_empty()).then_some(filters))
             .set_max_results(page_size)
             .set_next_token(token)
-            .customize()
-            .config_override(
-                aws_sdk_ec2::config::Builder::new().timeout_config(self.patience.timeouts()),
-            );
-        call.send()
+            .customize();
+        within(call, self.patience)
+            .send()
             .await
             .map_err(|error| self.error("DescribeSecurityGroups", Failure::of(error)))
     }
@@ -181,11 +180,8 @@ impl Ec2 {
             .client
             .describe_vpcs()
             .filters(filter("is-default", ["true"]))
-            .customize()
-            .config_override(
-                aws_sdk_ec2::config::Builder::new().timeout_config(self.patience.timeouts()),
-            );
-        let answer = call
+            .customize();
+        let answer = within(call, self.patience)
             .send()
             .await
             .map_err(|error| self.error("DescribeVpcs", Failure::of(error)))?;
@@ -268,11 +264,9 @@ impl Ec2 {
             .describe_security_groups()
             .max_results(SMALLEST_PAGE)
             .customize()
-            .interceptor(DateOfAnswer(Arc::clone(&clock)))
-            .config_override(
-                aws_sdk_ec2::config::Builder::new().timeout_config(self.patience.timeouts()),
-            );
-        call.send()
+            .interceptor(DateOfAnswer(Arc::clone(&clock)));
+        within(call, self.patience)
+            .send()
             .await
             .map_err(|error| self.error("DescribeSecurityGroups", Failure::of(error)))?;
         let offset = *clock.lock().unwrap_or_else(PoisonError::into_inner);
@@ -306,6 +300,19 @@ impl Intercept for DateOfAnswer {
             *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(offset);
         }
         Ok(())
+    }
+}
+
+/// A call with the time that it may take.
+fn within<T, E, B>(
+    call: CustomizableOperation<T, E, B>,
+    patience: Patience,
+) -> CustomizableOperation<T, E, B> {
+    match patience.other_timeouts() {
+        Some(timeouts) => {
+            call.config_override(aws_sdk_ec2::config::Builder::new().timeout_config(timeouts))
+        }
+        None => call,
     }
 }
 
@@ -363,12 +370,8 @@ impl GroupSource for Ec2 {
                     .filters(filter.clone())
                     .max_results(PAGE)
                     .set_next_token(token)
-                    .customize()
-                    .config_override(
-                        aws_sdk_ec2::config::Builder::new()
-                            .timeout_config(self.patience.timeouts()),
-                    );
-                let answer = call.send().await.map_err(|error| {
+                    .customize();
+                let answer = within(call, self.patience).send().await.map_err(|error| {
                     self.error("DescribeSecurityGroupRules", Failure::of(error))
                 })?;
                 let of_page = answer.security_group_rules.unwrap_or_default();

@@ -1,26 +1,19 @@
-//! GetFindings, read by ourselves.
+//! GetFindings and BatchImportFindings, in the product's own few words: see [`Call`].
 //!
-//! The SDK's reader of an AwsSecurityFinding is a quarter of the whole function: five megabytes of code for thousands of
-//! members, of which the product needs eight, and frames so deep that a usual stack overflows. So the SDK makes the call
-//! (endpoint, signature, retries, time-outs, errors), and its answer is read here. The SDK has no call without a reader;
-//! the one with the smallest is DescribeHub, which becomes GetFindings before it is sent.
-//!
-//! <https://docs.aws.amazon.com/securityhub/1.0/APIReference/API_GetFindings.html>
+//! <https://docs.aws.amazon.com/securityhub/1.0/APIReference/API_GetFindings.html>,
+//! <https://docs.aws.amazon.com/securityhub/1.0/APIReference/API_BatchImportFindings.html>
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
 
 use aws_sdk_securityhub::Client;
-use aws_sdk_securityhub::config::interceptors::{
-    AfterDeserializationInterceptorContextRef, BeforeTransmitInterceptorContextMut,
-};
-use aws_sdk_securityhub::config::{ConfigBag, Intercept, RuntimeComponents};
-use aws_sdk_securityhub::error::BoxError;
-use aws_smithy_types::body::SdkBody;
-use serde::Deserialize;
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
+use super::calls::Call;
 use super::{Failure, Patience};
+
+/// Findings of one answer of GetFindings: the most.
+pub(super) const MOST: u32 = 100;
 
 /// A page of findings, whoever's they are.
 #[derive(Debug, Deserialize)]
@@ -51,6 +44,38 @@ pub(super) struct ReadCompliance {
     pub(super) status: Option<String>,
 }
 
+/// What became of findings that were sent.
+#[derive(Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub(super) struct Imported {
+    pub(super) success_count: Option<u32>,
+    pub(super) failed_findings: Option<Vec<NotImported>>,
+}
+
+/// A finding that was not taken.
+#[derive(Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub(super) struct NotImported {
+    pub(super) id: Option<String>,
+    pub(super) error_code: Option<String>,
+    pub(super) error_message: Option<String>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Get<'a> {
+    filters: &'a Value,
+    max_results: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next_token: Option<String>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Import<'a, F> {
+    findings: &'a [F],
+}
+
 /// One page of the findings that the filters let through.
 pub(super) async fn get(
     client: &Client,
@@ -59,67 +84,27 @@ pub(super) async fn get(
     after: Option<String>,
     patience: Patience,
 ) -> Result<Page, Failure> {
-    let mut request = json!({"Filters": filters, "MaxResults": most});
-    if let (Some(token), Some(members)) = (after, request.as_object_mut()) {
-        members.insert("NextToken".to_owned(), token.into());
-    }
-    let page = Arc::new(Mutex::new(None));
-    let call = client
-        .describe_hub()
-        .customize()
-        .interceptor(GetFindings {
-            request: request.to_string(),
-            page: Arc::clone(&page),
-        })
-        .config_override(
-            aws_sdk_securityhub::config::Builder::new().timeout_config(patience.timeouts()),
-        );
-    call.send().await.map_err(Failure::of)?;
-    let page = page.lock().unwrap_or_else(PoisonError::into_inner).take();
-    page.ok_or_else(|| Failure::NoAnswer("no answer was read".to_owned()))
+    let call = Call {
+        name: "GetFindings",
+        path: "/findings",
+    };
+    let request = Get {
+        filters,
+        max_results: most,
+        next_token: after,
+    };
+    call.make(client, &request, patience).await
 }
 
-/// Makes a call GetFindings, and reads its answer.
-#[derive(Debug)]
-struct GetFindings {
-    request: String,
-    page: Arc<Mutex<Option<Page>>>,
-}
-
-impl Intercept for GetFindings {
-    fn name(&self) -> &'static str {
-        "GetFindings"
-    }
-
-    fn modify_before_retry_loop(
-        &self,
-        context: &mut BeforeTransmitInterceptorContextMut<'_>,
-        _: &RuntimeComponents,
-        _: &mut ConfigBag,
-    ) -> Result<(), BoxError> {
-        let request = context.request_mut();
-        request.set_method("POST")?;
-        request.set_uri("/findings")?;
-        let headers = request.headers_mut();
-        headers.insert("content-type", "application/json");
-        headers.insert("content-length", self.request.len().to_string());
-        *request.body_mut() = SdkBody::from(self.request.as_str());
-        Ok(())
-    }
-
-    fn read_after_deserialization(
-        &self,
-        context: &AfterDeserializationInterceptorContextRef<'_>,
-        _: &RuntimeComponents,
-        _: &mut ConfigBag,
-    ) -> Result<(), BoxError> {
-        // What is an error already stays the one that it is.
-        if context.output_or_error().is_ok() {
-            let body = context.response().body().bytes().unwrap_or_default();
-            let page = serde_json::from_slice(body)
-                .map_err(|error| format!("an answer of {} bytes: {error}", body.len()))?;
-            *self.page.lock().unwrap_or_else(PoisonError::into_inner) = Some(page);
-        }
-        Ok(())
-    }
+/// Sends findings: what became of them.
+pub(super) async fn import(
+    client: &Client,
+    findings: &[impl Serialize],
+    patience: Patience,
+) -> Result<Imported, Failure> {
+    let call = Call {
+        name: "BatchImportFindings",
+        path: "/findings/import",
+    };
+    call.make(client, &Import { findings }, patience).await
 }

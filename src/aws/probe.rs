@@ -5,11 +5,10 @@
 
 use std::collections::BTreeMap;
 
-use aws_sdk_securityhub::operation::batch_import_findings::BatchImportFindingsOutput;
-use aws_sdk_securityhub::types::AwsSecurityFinding;
-use serde_json::json;
+use serde_json::{Value, json};
 
-use super::{Failure, Patience, findings, is_later};
+use super::findings::{self, Imported};
+use super::{Failure, Patience, is_later};
 use crate::finding::Scope;
 use crate::policy;
 
@@ -57,24 +56,14 @@ pub async fn actions(
     hub: &aws_sdk_securityhub::Client,
     scope: &Scope,
 ) -> BTreeMap<&'static str, Probe> {
-    let timeouts = || Patience::EVENT.timeouts();
-    let of_ec2 = || aws_sdk_ec2::config::Builder::new().timeout_config(timeouts());
-    let of_hub = || aws_sdk_securityhub::config::Builder::new().timeout_config(timeouts());
-    let groups = ec2.describe_security_groups().dry_run(true).customize();
-    let groups = groups.config_override(of_ec2()).send();
-    let rules = ec2
-        .describe_security_group_rules()
-        .dry_run(true)
-        .customize();
-    let rules = rules.config_override(of_ec2()).send();
-    let vpcs = ec2.describe_vpcs().dry_run(true).customize();
-    let vpcs = vpcs.config_override(of_ec2()).send();
-    let described = hub.describe_hub().customize();
-    let described = described.config_override(of_hub()).send();
+    let groups = ec2.describe_security_groups().dry_run(true).send();
+    let rules = ec2.describe_security_group_rules().dry_run(true).send();
+    let vpcs = ec2.describe_vpcs().dry_run(true).send();
+    let described = hub.describe_hub().send();
     let own = json!({"GeneratorId": [{"Value": policy::ID, "Comparison": "EQUALS"}]});
     let read = findings::get(hub, &own, 1, None, Patience::EVENT);
-    let imported = hub.batch_import_findings().findings(refusable(scope));
-    let imported = imported.customize().config_override(of_hub()).send();
+    let refusable = [refusable(scope)];
+    let imported = findings::import(hub, &refusable, Patience::EVENT);
     BTreeMap::from([
         (
             "ec2:DescribeSecurityGroups",
@@ -93,15 +82,12 @@ pub async fn actions(
             Probe::from(described.await.map_err(Failure::of)),
         ),
         ("securityhub:GetFindings", Probe::from(read.await)),
-        (
-            "securityhub:BatchImportFindings",
-            of_import(imported.await.map_err(Failure::of)),
-        ),
+        ("securityhub:BatchImportFindings", of_import(imported.await)),
     ])
 }
 
 /// That the finding is refused as such means that the import was allowed.
-fn of_import(outcome: Result<BatchImportFindingsOutput, Failure>) -> Probe {
+fn of_import(outcome: Result<Imported, Failure>) -> Probe {
     let is_refusal = |code: &str| {
         [
             "InvalidInput",
@@ -134,27 +120,26 @@ fn of_import(outcome: Result<BatchImportFindingsOutput, Failure>) -> Probe {
 }
 
 /// A finding without a resource, which Security Hub must refuse.
-fn refusable(scope: &Scope) -> AwsSecurityFinding {
+fn refusable(scope: &Scope) -> Value {
     let Scope {
         partition,
         region,
         account,
     } = scope;
     let moment = "1970-01-01T00:00:00.000Z";
-    AwsSecurityFinding::builder()
-        .schema_version("2018-10-08")
-        .id(format!("{region}/{account}/{}/doctor", policy::ID))
-        .product_arn(format!(
-            "arn:{partition}:securityhub:{region}:{account}:product/{account}/default"
-        ))
-        .generator_id(policy::ID)
-        .aws_account_id(account.as_str())
-        .created_at(moment)
-        .updated_at(moment)
-        .title("sg-trust doctor: a finding that must be refused")
-        .description("sg-trust doctor: a finding that must be refused")
-        .set_resources(Some(Vec::new()))
-        .build()
+    let text = "sg-trust doctor: a finding that must be refused";
+    json!({
+        "SchemaVersion": "2018-10-08",
+        "Id": format!("{region}/{account}/{}/doctor", policy::ID),
+        "ProductArn": format!("arn:{partition}:securityhub:{region}:{account}:product/{account}/default"),
+        "GeneratorId": policy::ID,
+        "AwsAccountId": account,
+        "CreatedAt": moment,
+        "UpdatedAt": moment,
+        "Title": text,
+        "Description": text,
+        "Resources": [],
+    })
 }
 
 #[cfg(test)]
@@ -162,6 +147,7 @@ mod tests {
     use super::*;
     use crate::aws::canned::{config, scope};
     use crate::aws::ec2;
+    use crate::aws::findings::NotImported;
 
     /// What each action comes to when AWS answers so.
     async fn probes(
@@ -202,14 +188,13 @@ mod tests {
 
     #[test]
     fn a_finding_that_was_refused_for_another_reason_does_not_mean_that_it_is_allowed() {
-        let answer = |code: &str| {
-            let failed = aws_sdk_securityhub::types::ImportFindingsError::builder()
-                .id("x")
-                .error_code(code)
-                .error_message("m");
-            BatchImportFindingsOutput::builder()
-                .failed_findings(failed.build())
-                .build()
+        let answer = |code: &str| Imported {
+            failed_findings: Some(vec![NotImported {
+                id: Some("x".to_owned()),
+                error_code: Some(code.to_owned()),
+                error_message: Some("m".to_owned()),
+            }]),
+            ..Imported::default()
         };
         assert_eq!(of_import(Ok(answer("InvalidInput"))), Probe::Allowed);
         assert!(matches!(
@@ -220,9 +205,10 @@ mod tests {
             of_import(Ok(answer("InternalError"))),
             Probe::Unclear(_)
         ));
-        let taken = BatchImportFindingsOutput::builder()
-            .success_count(1)
-            .build();
+        let taken = Imported {
+            success_count: Some(1),
+            ..Imported::default()
+        };
         assert!(matches!(of_import(Ok(taken)), Probe::Unclear(_)));
     }
 

@@ -7,29 +7,21 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use aws_sdk_securityhub::Client;
-use aws_sdk_securityhub::types::{
-    AwsEc2SecurityGroupDetails, AwsEc2SecurityGroupIpPermission, AwsEc2SecurityGroupIpRange,
-    AwsEc2SecurityGroupIpv6Range, AwsEc2SecurityGroupPrefixListId,
-    AwsEc2SecurityGroupUserIdGroupPair, AwsSecurityFinding, Compliance, ComplianceStatus,
-    FindingProviderFields, FindingProviderSeverity, Partition, Recommendation, RecordState,
-    Remediation, Resource, ResourceDetails, SeverityLabel, StatusReason,
-};
 use jiff::Timestamp;
+use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
 use super::findings::{self, ReadFinding};
 use super::{Failure, Patience, is_later};
-use crate::finding::{self, Finding, Scope};
+use crate::finding::{ComplianceStatus, Finding, RecordState, Scope};
 use crate::model::{GroupId, VpcId};
 use crate::policy::{self, Status};
-use crate::render::asff::{self, Asff};
+use crate::render::asff;
 use crate::sink::{FindingSink, Refusal, SinkError, Standing, StandingPage, Which};
 
 /// Findings of one call, and their bytes: AWS takes 100, and 6 MB.
 const CALL_FINDINGS: usize = 100;
 const CALL_BYTES: usize = 5_000_000;
-/// Findings of one answer of GetFindings: the most.
-const READ_FINDINGS: u32 = 100;
 
 /// The end of a filter for what is to come.
 const END_OF_TIME: &str = "9999-12-31T23:59:59.999Z";
@@ -98,21 +90,12 @@ impl SecurityHub {
     }
 
     /// Sends one call's findings; those that were not taken, with why.
-    async fn import(&self, findings: &[AwsSecurityFinding]) -> Result<Vec<Refusal>, SinkError> {
+    async fn import(&self, findings: &[&Outgoing]) -> Result<Vec<Refusal>, SinkError> {
         self.imports.turn().await;
-        let call = self
-            .client
-            .batch_import_findings()
-            .set_findings(Some(findings.to_vec()))
-            .customize()
-            .config_override(
-                aws_sdk_securityhub::config::Builder::new()
-                    .timeout_config(self.patience.timeouts()),
-            );
-        let answer = call
-            .send()
+        let texts: Vec<_> = findings.iter().map(|finding| &*finding.json).collect();
+        let answer = findings::import(&self.client, &texts, self.patience)
             .await
-            .map_err(|error| self.error("BatchImportFindings", Failure::of(error)))?;
+            .map_err(|failure| self.error("BatchImportFindings", failure))?;
         let refused: Vec<_> = answer
             .failed_findings
             .unwrap_or_default()
@@ -143,30 +126,22 @@ impl SecurityHub {
     }
 
     /// The same, and once more for those that may be taken later.
-    async fn import_persistently(
-        &self,
-        findings: &[AwsSecurityFinding],
-    ) -> Result<Vec<Refusal>, SinkError> {
+    async fn import_persistently(&self, findings: &[Outgoing]) -> Result<Vec<Refusal>, SinkError> {
+        let findings: Vec<_> = findings.iter().collect();
         let (later, mut refused): (Vec<_>, Vec<_>) = self
-            .import(findings)
+            .import(&findings)
             .await?
             .into_iter()
             .partition(|refusal| refusal.is_retryable);
-        let is_later = |finding: &&AwsSecurityFinding| {
-            later
-                .iter()
-                .any(|refusal| finding.id.as_deref() == Some(refusal.id.as_str()))
-        };
-        let again: Vec<_> = findings.iter().filter(is_later).cloned().collect();
+        let again: Vec<_> = findings
+            .into_iter()
+            .filter(|finding| later.iter().any(|refusal| refusal.id == finding.id))
+            .collect();
         if again.is_empty() {
             refused.extend(later);
         } else {
             // One that names none of the findings that were sent cannot be sent again.
-            let is_sent = |refusal: &Refusal| {
-                again
-                    .iter()
-                    .any(|finding| finding.id.as_deref() == Some(refusal.id.as_str()))
-            };
+            let is_sent = |refusal: &Refusal| again.iter().any(|finding| finding.id == refusal.id);
             refused.extend(later.iter().filter(|refusal| !is_sent(refusal)).cloned());
             let sent = later.into_iter().filter(is_sent).collect();
             refused.extend(self.import(&again).await.unwrap_or(sent));
@@ -259,7 +234,7 @@ impl SecurityHub {
         // Whoever may import findings of the default product may overwrite this one: a compliance status that does not go
         // with the verdict was not published by us, whatever digest stands there.
         let is_as_published = verdict.is_some_and(|verdict| {
-            status.as_deref() == Some(finding::ComplianceStatus::of(verdict).as_str())
+            status.as_deref() == Some(ComplianceStatus::of(verdict).as_str())
         });
         (is_own && is_asked_for).then(|| Standing {
             group_id,
@@ -328,9 +303,9 @@ impl FindingSink for SecurityHub {
         let mut refused: Vec<Refusal> = Vec::new();
         let mut fitting = Vec::with_capacity(findings.len());
         for finding in findings {
-            match asff::render(finding) {
-                Ok(asff) => fitting.push((asff::size(&asff), sdk_finding(asff))),
-                Err(unfit) => refused.push(unfit.into()),
+            match Outgoing::of(finding) {
+                Ok(outgoing) => fitting.push(outgoing),
+                Err(refusal) => refused.push(refusal),
             }
         }
         let mut failure: Option<SinkError> = None;
@@ -358,7 +333,7 @@ impl FindingSink for SecurityHub {
     ) -> Result<StandingPage, SinkError> {
         self.reads.turn().await;
         let filters = self.filters(which);
-        let page = findings::get(&self.client, &filters, READ_FINDINGS, after, self.patience)
+        let page = findings::get(&self.client, &filters, findings::MOST, after, self.patience)
             .await
             .map_err(|failure| self.error("GetFindings", failure))?;
         Ok(StandingPage {
@@ -372,11 +347,35 @@ impl FindingSink for SecurityHub {
     }
 }
 
+/// A finding as it is sent: what was rendered and checked, to the letter.
+#[derive(Debug)]
+struct Outgoing {
+    id: String,
+    json: Box<RawValue>,
+}
+
+impl Outgoing {
+    fn of(finding: &Finding) -> Result<Self, Refusal> {
+        let asff = asff::render(finding)?;
+        let json = serde_json::value::to_raw_value(&asff);
+        match json {
+            Ok(json) => Ok(Self { id: asff.id, json }),
+            Err(error) => Err(Refusal {
+                id: asff.id,
+                code: "Unfit".to_owned(),
+                message: error.to_string(),
+                is_retryable: false,
+            }),
+        }
+    }
+}
+
 /// Findings in calls of no more than AWS takes.
-fn calls(findings: Vec<(usize, AwsSecurityFinding)>) -> Vec<Vec<AwsSecurityFinding>> {
-    let mut calls: Vec<Vec<AwsSecurityFinding>> = Vec::new();
+fn calls(findings: Vec<Outgoing>) -> Vec<Vec<Outgoing>> {
+    let mut calls: Vec<Vec<Outgoing>> = Vec::new();
     let mut bytes = 0;
-    for (size, finding) in findings {
+    for finding in findings {
+        let size = finding.json.get().len();
         match calls.last_mut() {
             Some(call) if call.len() < CALL_FINDINGS && bytes + size <= CALL_BYTES => {
                 bytes += size;
@@ -398,169 +397,6 @@ pub async fn prewarm(client: &Client, most: Duration) -> Result<(), String> {
         Ok(Ok(_)) => Ok(()),
         Ok(Err(error)) => Err(Failure::of(error).to_string()),
     }
-}
-
-/// The one mapping of a finding to the SDK's types.
-fn sdk_finding(asff: Asff) -> AwsSecurityFinding {
-    let [resource] = asff.resources;
-    let severity = asff.finding_provider_fields.severity;
-    let recommendation = asff.remediation.recommendation;
-    AwsSecurityFinding::builder()
-        .schema_version(asff.schema_version)
-        .id(asff.id)
-        .product_arn(asff.product_arn)
-        .product_name(asff.product_name)
-        .generator_id(asff.generator_id)
-        .aws_account_id(asff.aws_account_id)
-        .created_at(asff.created_at)
-        .updated_at(asff.updated_at)
-        .last_observed_at(asff.last_observed_at)
-        .finding_provider_fields(
-            FindingProviderFields::builder()
-                .severity(
-                    FindingProviderSeverity::builder()
-                        .label(SeverityLabel::from(severity.label))
-                        .original(severity.original)
-                        .build(),
-                )
-                .set_types(Some(
-                    asff.finding_provider_fields
-                        .types
-                        .map(str::to_owned)
-                        .to_vec(),
-                ))
-                .build(),
-        )
-        .title(asff.title)
-        .description(asff.description)
-        .remediation(
-            Remediation::builder()
-                .recommendation(
-                    Recommendation::builder()
-                        .text(recommendation.text)
-                        .url(recommendation.url)
-                        .build(),
-                )
-                .build(),
-        )
-        .compliance(
-            Compliance::builder()
-                .status(ComplianceStatus::from(asff.compliance.status))
-                .set_related_requirements(given(asff.compliance.related_requirements))
-                .set_status_reasons(given(
-                    asff.compliance
-                        .status_reasons
-                        .into_iter()
-                        .map(sdk_reason)
-                        .collect(),
-                ))
-                .build(),
-        )
-        .record_state(RecordState::from(asff.record_state))
-        .set_product_fields(Some(asff.product_fields.into_iter().collect()))
-        .resources(sdk_resource(resource))
-        .build()
-}
-
-fn sdk_reason(reason: asff::StatusReason) -> StatusReason {
-    StatusReason::builder()
-        .reason_code(reason.reason_code)
-        .description(reason.description)
-        .build()
-}
-
-fn sdk_resource(resource: asff::Resource) -> Resource {
-    let group = resource.details.aws_ec2_security_group;
-    let details = AwsEc2SecurityGroupDetails::builder()
-        .set_group_name(group.group_name)
-        .group_id(group.group_id)
-        .set_owner_id(group.owner_id)
-        .set_vpc_id(group.vpc_id)
-        .set_ip_permissions(given(
-            group
-                .ip_permissions
-                .into_iter()
-                .map(sdk_permission)
-                .collect(),
-        ))
-        .set_ip_permissions_egress(given(
-            group
-                .ip_permissions_egress
-                .into_iter()
-                .map(sdk_permission)
-                .collect(),
-        ))
-        .build();
-    Resource::builder()
-        .r#type(resource.kind)
-        .id(resource.id)
-        .set_partition(resource.partition.as_deref().map(Partition::from))
-        .region(resource.region)
-        .set_tags((!resource.tags.is_empty()).then(|| resource.tags.into_iter().collect()))
-        .details(
-            ResourceDetails::builder()
-                .aws_ec2_security_group(details)
-                .build(),
-        )
-        .build()
-}
-
-fn sdk_permission(permission: asff::Permission) -> AwsEc2SecurityGroupIpPermission {
-    let pair = |pair: asff::Pair| {
-        AwsEc2SecurityGroupUserIdGroupPair::builder()
-            .set_group_id(pair.group_id)
-            .set_group_name(pair.group_name)
-            .set_peering_status(pair.peering_status)
-            .set_user_id(pair.user_id)
-            .set_vpc_id(pair.vpc_id)
-            .set_vpc_peering_connection_id(pair.vpc_peering_connection_id)
-            .build()
-    };
-    let ip_range = |range: asff::IpRange| {
-        AwsEc2SecurityGroupIpRange::builder()
-            .cidr_ip(range.cidr_ip)
-            .build()
-    };
-    let ipv6_range = |range: asff::Ipv6Range| {
-        AwsEc2SecurityGroupIpv6Range::builder()
-            .cidr_ipv6(range.cidr_ipv6)
-            .build()
-    };
-    let prefix_list = |list: asff::PrefixListId| {
-        AwsEc2SecurityGroupPrefixListId::builder()
-            .prefix_list_id(list.prefix_list_id)
-            .build()
-    };
-    AwsEc2SecurityGroupIpPermission::builder()
-        .ip_protocol(permission.ip_protocol)
-        .set_from_port(permission.from_port)
-        .set_to_port(permission.to_port)
-        .set_user_id_group_pairs(given(
-            permission
-                .user_id_group_pairs
-                .into_iter()
-                .map(pair)
-                .collect(),
-        ))
-        .set_ip_ranges(given(
-            permission.ip_ranges.into_iter().map(ip_range).collect(),
-        ))
-        .set_ipv6_ranges(given(
-            permission.ipv6_ranges.into_iter().map(ipv6_range).collect(),
-        ))
-        .set_prefix_list_ids(given(
-            permission
-                .prefix_list_ids
-                .into_iter()
-                .map(prefix_list)
-                .collect(),
-        ))
-        .build()
-}
-
-/// A list, when there is anything in it: empty ones are left out.
-fn given<T>(list: Vec<T>) -> Option<Vec<T>> {
-    (!list.is_empty()).then_some(list)
 }
 
 #[cfg(test)]
@@ -641,7 +477,6 @@ mod tests {
             .collect()
     }
 
-    /// The one mapping to the SDK's types loses no member and adds none.
     #[tokio::test]
     async fn what_is_sent_is_the_rendered_finding_to_the_letter() {
         let group: SecurityGroup = serde_json::from_value(json!({
@@ -693,9 +528,11 @@ mod tests {
 
     #[test]
     fn calls_stay_under_six_megabytes() {
-        let findings = (0..60)
-            .map(|_| (190_000, AwsSecurityFinding::builder().build()))
-            .collect();
+        let finding = |number: usize| Outgoing {
+            id: number.to_string(),
+            json: serde_json::value::to_raw_value(&"x".repeat(190_000 - 2)).unwrap(),
+        };
+        let findings = (0..60).map(finding).collect();
         let sizes: Vec<_> = calls(findings).iter().map(Vec::len).collect();
         assert_eq!(sizes, [26, 26, 8]);
     }

@@ -1,0 +1,104 @@
+//! Calls of Security Hub whose request and answer are JSON that this crate writes and reads itself.
+//!
+//! The SDK's code for an AwsSecurityFinding is half of the whole function: thousands of members, of which the product
+//! has forty, and readers with frames so deep that a usual stack overflows. So the SDK makes the call (endpoint,
+//! signature, retries, time-outs, errors), what is sent is the finding as it was rendered and checked, and the answer
+//! is read here. The SDK has no call without types; the one with the smallest is DescribeHub, which becomes the call
+//! that is meant before it is sent.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use aws_sdk_securityhub::Client;
+use aws_sdk_securityhub::config::interceptors::{
+    AfterDeserializationInterceptorContextRef, BeforeTransmitInterceptorContextMut,
+};
+use aws_sdk_securityhub::config::{ConfigBag, Intercept, RuntimeComponents};
+use aws_sdk_securityhub::error::BoxError;
+use aws_smithy_types::body::SdkBody;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::{Failure, Patience};
+
+/// A call, by its name and the path that it is posted to.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Call {
+    pub(super) name: &'static str,
+    pub(super) path: &'static str,
+}
+
+impl Call {
+    /// Makes the call, and reads its answer.
+    pub(super) async fn make<A>(
+        self,
+        client: &Client,
+        request: &impl Serialize,
+        patience: Patience,
+    ) -> Result<A, Failure>
+    where
+        A: DeserializeOwned + std::fmt::Debug + Send + Sync + 'static,
+    {
+        let request =
+            serde_json::to_vec(request).map_err(|error| Failure::NotMade(error.to_string()))?;
+        let answer = Arc::new(Mutex::new(None));
+        let mut call = client.describe_hub().customize().interceptor(Become {
+            call: self,
+            request,
+            answer: Arc::clone(&answer),
+        });
+        if let Some(timeouts) = patience.other_timeouts() {
+            call = call.config_override(
+                aws_sdk_securityhub::config::Builder::new().timeout_config(timeouts),
+            );
+        }
+        call.send().await.map_err(Failure::of)?;
+        let answer = answer.lock().unwrap_or_else(PoisonError::into_inner).take();
+        answer.ok_or_else(|| Failure::NoAnswer("no answer was read".to_owned()))
+    }
+}
+
+/// Makes a call the one that is meant, and reads its answer.
+#[derive(Debug)]
+struct Become<A> {
+    call: Call,
+    request: Vec<u8>,
+    answer: Arc<Mutex<Option<A>>>,
+}
+
+impl<A: DeserializeOwned + std::fmt::Debug + Send + Sync> Intercept for Become<A> {
+    fn name(&self) -> &'static str {
+        self.call.name
+    }
+
+    fn modify_before_retry_loop(
+        &self,
+        context: &mut BeforeTransmitInterceptorContextMut<'_>,
+        _: &RuntimeComponents,
+        _: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        let request = context.request_mut();
+        request.set_method("POST")?;
+        request.set_uri(self.call.path)?;
+        let headers = request.headers_mut();
+        headers.insert("content-type", "application/json");
+        headers.insert("content-length", self.request.len().to_string());
+        *request.body_mut() = SdkBody::from(self.request.as_slice());
+        Ok(())
+    }
+
+    fn read_after_deserialization(
+        &self,
+        context: &AfterDeserializationInterceptorContextRef<'_>,
+        _: &RuntimeComponents,
+        _: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        // What is an error already stays the one that it is.
+        if context.output_or_error().is_ok() {
+            let body = context.response().body().bytes().unwrap_or_default();
+            let answer = serde_json::from_slice(body)
+                .map_err(|error| format!("an answer of {} bytes: {error}", body.len()))?;
+            *self.answer.lock().unwrap_or_else(PoisonError::into_inner) = Some(answer);
+        }
+        Ok(())
+    }
+}
