@@ -9,9 +9,10 @@ use std::fmt;
 use std::future::Future;
 use std::io;
 use std::path::Path;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
+use aws_config::environment::EnvironmentVariableCredentialsProvider;
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, SdkConfig};
@@ -19,7 +20,9 @@ use aws_smithy_http_client::Connector;
 use aws_smithy_http_client::proxy::ProxyConfig;
 use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore};
-use aws_smithy_runtime_api::client::http::{SharedHttpClient, SharedHttpConnector, http_client_fn};
+use aws_smithy_runtime_api::client::http::{
+    HttpConnectorSettings, SharedHttpClient, SharedHttpConnector, http_client_fn,
+};
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
@@ -93,36 +96,54 @@ fn timeouts(attempt: Duration, operation: Duration) -> TimeoutConfig {
 /// The configuration that all clients share: credentials, Region, endpoints, retries, HTTP. The Region is the given
 /// one, else the environment's or the profile's.
 pub async fn load(region: Option<&Region>) -> SdkConfig {
-    let loader = aws_config::defaults(BehaviorVersion::v2026_01_12())
+    let mut loader = aws_config::defaults(BehaviorVersion::v2026_01_12())
         .http_client(http_client())
         .retry_config(RetryConfig::standard().with_max_attempts(ATTEMPTS))
         .timeout_config(timeouts(Patience::EVENT.attempt, Patience::EVENT.operation));
-    match region {
-        Some(region) => {
-            loader
-                .region(aws_config::Region::new(region.as_str().to_owned()))
-                .load()
-                .await
-        }
-        None => loader.load().await,
+    // The SDK asks the environment first. Where it has all, as in Lambda, those who would be asked next are not made:
+    // that takes as long as the rest of the configuration.
+    let region = region
+        .map(|region| region.as_str().to_owned())
+        .or_else(|| variable("AWS_REGION"));
+    if let Some(region) = region {
+        loader = loader.region(aws_config::Region::new(region));
     }
+    if variable("AWS_ACCESS_KEY_ID").is_some() && variable("AWS_SECRET_ACCESS_KEY").is_some() {
+        loader = loader.credentials_provider(EnvironmentVariableCredentialsProvider::new());
+    }
+    loader.load().await
 }
 
-/// One HTTP client with one pool of connections, made at the first call.
+/// What a variable says, unless it says nothing.
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name)
+        .ok()
+        .filter(|value| !value.trim().is_empty())
+}
+
+/// One HTTP client with one pool of connections. It is made on a thread of its own: to read the system's root
+/// certificates takes as long as all the rest of the start.
 fn http_client() -> SharedHttpClient {
-    let connector = OnceLock::new();
-    http_client_fn(move |settings, components| {
-        let make = || {
-            let mut builder = Connector::builder()
-                .tls_provider(Provider::Rustls(CryptoMode::Ring))
-                .tls_context(tls_context())
-                .proxy_config(ProxyConfig::from_env())
-                .connector_settings(settings.clone());
-            builder.set_sleep_impl(components.sleep_impl());
-            SharedHttpConnector::new(builder.build())
-        };
-        connector.get_or_init(make).clone()
-    })
+    let connector = Arc::new(OnceLock::new());
+    let beside = Arc::clone(&connector);
+    let thread = std::thread::Builder::new().spawn(move || {
+        beside.get_or_init(new_connector);
+    });
+    // Without a thread it is made at the first call.
+    drop(thread);
+    http_client_fn(move |_, _| connector.get_or_init(new_connector).clone())
+}
+
+fn new_connector() -> SharedHttpConnector {
+    let settings = HttpConnectorSettings::builder().connect_timeout(CONNECT);
+    SharedHttpConnector::new(
+        Connector::builder()
+            .tls_provider(Provider::Rustls(CryptoMode::Ring))
+            .tls_context(tls_context())
+            .proxy_config(ProxyConfig::from_env())
+            .connector_settings(settings.build())
+            .build(),
+    )
 }
 
 /// Bundles of root certificates by their usual paths: Amazon Linux, Debian, SUSE, Alpine and macOS.

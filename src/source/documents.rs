@@ -1,14 +1,16 @@
 //! Security groups from JSON, as `check` takes it: the output of `aws ec2 describe-security-groups`, an array, one bare
 //! group, or one such document a line.
 //!
-//! Lines are read one by one, so memory does not grow with their number. A bad document is an error with its place;
-//! the others still come. A document that was cut in the middle ends where the next complete one begins.
+//! Groups come as they are read: memory grows neither with their number nor with the length of a list. A bad group or
+//! document is an error with its place; the others still come. A document that was cut in the middle ends where the
+//! next complete one begins.
 
 use std::collections::VecDeque;
 use std::fmt;
-use std::io::BufRead;
+use std::io::{BufRead, ErrorKind};
 
-use serde::de::{Error as _, MapAccess, SeqAccess, Visitor};
+use memchr::memchr;
+use serde::de::{DeserializeOwned, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
@@ -54,19 +56,62 @@ impl fmt::Display for InputError {
 pub struct Documents<R> {
     file: String,
     reader: R,
-    /// Lines that were read ahead, with their line feeds.
-    ahead: VecDeque<Vec<u8>>,
-    /// The number of the last line taken, from 1.
+    /// What was read.
+    buffer: Vec<u8>,
+    /// Where in it begins what is still to be used.
+    start: usize,
+    /// The number of the line that this begins on, from 1.
     line: usize,
-    /// Groups of the last document.
+    is_read_to_end: bool,
+    place: Place,
+    /// Groups of a document that was read as a whole.
     ready: VecDeque<Result<SecurityGroup, InputError>>,
-    /// Behind a document that was cut: what does not parse alone belongs to it.
-    is_lost: bool,
     /// How many documents had no end.
     endless: usize,
     has_document: bool,
     is_done: bool,
 }
+
+/// Where what is still to be used begins.
+#[derive(Debug, Clone, Copy)]
+enum Place {
+    /// At the beginning of the file.
+    Beginning,
+    /// Between documents.
+    Between,
+    /// Behind a document that was cut: what does not parse alone belongs to it.
+    Lost,
+    /// In a list of which so many elements were used: by itself, or that of an answer of EC2.
+    List { used: usize, is_answer: bool },
+}
+
+/// Why there is no group.
+enum Fault {
+    /// An error, behind which the reading goes on.
+    Error(InputError),
+    /// Nothing more can be read.
+    End(InputError),
+}
+
+/// What stands at a place.
+enum Read<T> {
+    /// What is wanted; it ends there.
+    Whole(T, usize),
+    /// JSON, but not what is wanted; it ends there.
+    Other(serde_json::Error, usize),
+    /// No JSON.
+    Broken(serde_json::Error),
+    /// Nothing that has an end.
+    Cut,
+}
+
+/// How much is read ahead for the end of a line.
+const CHUNK: usize = 1 << 16;
+/// How many documents may turn out to have no end: each takes a look at all the rest.
+const ENDLESS: usize = 16;
+/// How an answer of EC2 begins, in as few characters as can be.
+const ANSWER: &[u8] = br#"{"SecurityGroups":["#;
+const SECURITY_GROUPS: &[u8] = br#""SecurityGroups""#;
 
 impl<R: BufRead> Documents<R> {
     /// Of a reader; the name is for errors.
@@ -74,197 +119,402 @@ impl<R: BufRead> Documents<R> {
         Self {
             file: file.to_owned(),
             reader,
-            ahead: VecDeque::new(),
-            line: 0,
+            buffer: Vec::new(),
+            start: 0,
+            line: 1,
+            is_read_to_end: false,
+            place: Place::Beginning,
             ready: VecDeque::new(),
-            is_lost: false,
             endless: 0,
             has_document: false,
             is_done: false,
         }
     }
 
-    fn error(&self, line: usize, problem: impl Into<String>) -> InputError {
+    /// What is still to be used, from a place on.
+    fn text(&self, at: usize) -> &[u8] {
+        self.buffer.get(self.start + at..).unwrap_or_default()
+    }
+
+    /// Reads more, as much as there is; false at the end.
+    fn read_more(&mut self) -> Result<bool, Fault> {
+        if self.start >= CHUNK {
+            self.buffer.drain(..self.start);
+            self.start = 0;
+        }
+        while !self.is_read_to_end {
+            match self.reader.fill_buf() {
+                Ok([]) => self.is_read_to_end = true,
+                Ok(more) => {
+                    let length = more.len();
+                    self.buffer.extend_from_slice(more);
+                    self.reader.consume(length);
+                    return Ok(true);
+                }
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => {
+                    let problem = format!("cannot be read: {error}");
+                    return Err(Fault::End(InputError::of_file(&self.file, problem)));
+                }
+            }
+        }
+        Ok(false)
+    }
+
+    /// Uses so many bytes.
+    fn take(&mut self, length: usize) {
+        self.line += lines(self.text(0).get(..length).unwrap_or_default());
+        self.start += length;
+    }
+
+    /// The first byte from a place on that is no white space, and where; none at the end.
+    fn visible(&mut self, mut at: usize) -> Result<Option<(usize, u8)>, Fault> {
+        loop {
+            let is_visible = |byte: &u8| !b" \t\r\n".contains(byte);
+            if let Some(blank) = self.text(at).iter().position(is_visible) {
+                at += blank;
+                return Ok(self.text(at).first().map(|byte| (at, *byte)));
+            }
+            at = self.text(0).len();
+            if !self.read_more()? {
+                return Ok(None);
+            }
+        }
+    }
+
+    /// Where the next line begins.
+    fn next_line(&mut self) -> Result<usize, Fault> {
+        let mut searched = 0;
+        loop {
+            if let Some(end) = memchr(b'\n', self.text(searched)) {
+                return Ok(searched + end + 1);
+            }
+            searched = self.text(0).len();
+            if !self.read_more()? {
+                return Ok(searched);
+            }
+        }
+    }
+
+    /// The value at a place, behind a beginning that it has been given.
+    fn value<T: DeserializeOwned>(
+        &mut self,
+        beginning: &[u8],
+        at: usize,
+    ) -> Result<Read<T>, Fault> {
+        loop {
+            let text = self.text(at);
+            let length = text.len();
+            let read = match beginning {
+                [] => read(text),
+                _ => read::<T>(&[beginning, text].concat()).behind(beginning.len()),
+            };
+            let may_go_on = match &read {
+                // A number may.
+                Read::Whole(_, end) | Read::Other(_, end) => *end == length,
+                Read::Broken(_) => false,
+                Read::Cut => true,
+            };
+            if !may_go_on || self.is_read_to_end {
+                return Ok(read);
+            }
+            while self.text(at).len() <= length * 2 && self.read_more()? {}
+        }
+    }
+
+    fn error(&self, at: usize, problem: impl Into<String>) -> InputError {
         InputError {
             file: self.file.clone(),
-            line: Some(line),
-            index: None,
+            line: Some(self.line + lines(self.text(0).get(..at).unwrap_or_default())),
+            index: match self.place {
+                Place::List { used, .. } => Some(used),
+                _ => None,
+            },
             problem: problem.into(),
         }
     }
 
-    fn read_line(&mut self) -> Result<Option<Vec<u8>>, InputError> {
-        if let Some(line) = self.ahead.pop_front() {
-            self.line += 1;
-            return Ok(Some(line));
+    /// The parser's error about what stands at a place. It adds a place of its own, which counts from there.
+    fn parse_error(&self, at: usize, error: &serde_json::Error) -> InputError {
+        let text = error.to_string();
+        let problem = text
+            .rsplit_once(" at line ")
+            .map_or(text.as_str(), |(problem, _)| problem);
+        let begins = self.error(at, problem);
+        let further = error.line().saturating_sub(1);
+        let line = begins.line.map(|line| line + further);
+        if error.is_data() {
+            return InputError { line, ..begins };
         }
-        let mut line = Vec::new();
-        let read = self.reader.read_until(b'\n', &mut line);
-        let read = read
-            .map_err(|error| InputError::of_file(&self.file, format!("cannot be read: {error}")))?;
-        if read == 0 {
+        let end = match line {
+            Some(line) if further > 0 => format!(" (at line {line})"),
+            _ => String::new(),
+        };
+        let problem = format!("not JSON: {problem}{end}");
+        InputError { problem, ..begins }
+    }
+
+    /// What stands at a place is not JSON, or has no end. Behind its first line something else may begin.
+    fn lose(&mut self, at: usize, error: Option<&serde_json::Error>) -> Result<Fault, Fault> {
+        let fault = match error {
+            Some(error) => self.parse_error(at, error),
+            None => self.error(at, "the JSON document is cut off here: of the rest, only what stands whole on a line of its own is evaluated"),
+        };
+        self.take(at);
+        let line = self.next_line()?;
+        self.take(line);
+        self.endless += usize::from(error.is_none());
+        // What is broken within a line is a bad line.
+        self.place = match error {
+            Some(error) if error.line() <= 1 => Place::Between,
+            _ => Place::Lost,
+        };
+        Ok(Fault::Error(fault))
+    }
+
+    /// The next group, or the end.
+    fn advance(&mut self) -> Result<Option<SecurityGroup>, Fault> {
+        loop {
+            if let Some(group) = self.ready.pop_front() {
+                return group.map(Some).map_err(Fault::Error);
+            }
+            let group = match self.place {
+                Place::Beginning => {
+                    self.skip_mark()?;
+                    self.place = Place::Between;
+                    None
+                }
+                Place::List { used, is_answer } => self.element(used, is_answer)?,
+                Place::Between | Place::Lost => match self.beginning()? {
+                    Some(first) => self.document(first)?,
+                    None => return Ok(None),
+                },
+            };
+            if group.is_some() {
+                return Ok(group);
+            }
+        }
+    }
+
+    fn skip_mark(&mut self) -> Result<(), Fault> {
+        while self.text(0).len() < 3 && self.read_more()? {}
+        if self.text(0).starts_with(b"\xff\xfe") || self.text(0).starts_with(b"\xfe\xff") {
+            let problem = "it is UTF-16 (as PowerShell's > writes): save it as UTF-8";
+            return Err(Fault::End(self.error(0, problem)));
+        }
+        if self.text(0).starts_with(b"\xef\xbb\xbf") {
+            self.take(3);
+        }
+        Ok(())
+    }
+
+    /// Uses what stands before the next document, and gives its first byte.
+    fn beginning(&mut self) -> Result<Option<u8>, Fault> {
+        while let Some((at, first)) = self.visible(0)? {
+            let is_lost = matches!(self.place, Place::Lost);
+            let may_begin = matches!(first, b'{' | b'[');
+            let before = self.text(0).get(..at).unwrap_or_default();
+            let is_at_margin = before.last().is_none_or(|byte| *byte == b'\n');
+            self.take(at);
+            if !is_lost
+                || may_begin && (is_at_margin && self.endless < ENDLESS || self.is_line_whole()?)
+            {
+                self.has_document = true;
+                return Ok(Some(first));
+            }
+            let line = self.next_line()?;
+            self.take(line);
+        }
+        Ok(None)
+    }
+
+    /// Is all up to the end of the line one JSON document?
+    fn is_line_whole(&mut self) -> Result<bool, Fault> {
+        let length = self.next_line()?;
+        let line = self.text(0).get(..length).unwrap_or_default();
+        Ok(serde_json::from_slice::<IgnoredAny>(line).is_ok())
+    }
+
+    /// A document by its first byte: a list is only begun.
+    fn document(&mut self, first: u8) -> Result<Option<SecurityGroup>, Fault> {
+        self.place = Place::Between;
+        if first == b'{' {
+            if let Some((group, length)) = self.group_on_line()? {
+                self.take(length);
+                return Ok(Some(group));
+            }
+        }
+        let list = match first {
+            b'[' => Some(1),
+            b'{' => self.list_of_answer()?,
+            _ => None,
+        };
+        if let Some(at) = list {
+            self.take(at);
+            let is_answer = first == b'{';
+            self.place = Place::List { used: 0, is_answer };
             return Ok(None);
         }
-        self.line += 1;
-        if self.line == 1 {
-            if line.starts_with(b"\xff\xfe") || line.starts_with(b"\xfe\xff") {
-                return Err(self.error(
-                    1,
-                    "it is UTF-16 (as PowerShell's > writes): save it as UTF-8",
-                ));
+        match self.value::<Document>(&[], 0)? {
+            Read::Whole(document, length) => {
+                self.ready_all(document);
+                self.take(length);
+                Ok(None)
             }
-            if let Some(rest) = line.strip_prefix(b"\xef\xbb\xbf") {
-                line = rest.to_vec();
-            }
+            Read::Other(error, length) => Err(self.refuse(&error, length)),
+            Read::Broken(error) => Err(self.lose(0, Some(&error))?),
+            Read::Cut => Err(self.lose(0, None)?),
         }
-        Ok(Some(line))
     }
 
-    /// Makes the groups of the next document ready; false at the end.
-    fn advance(&mut self) -> Result<bool, InputError> {
-        let Some(text) = self.read_line()? else {
-            return Ok(false);
-        };
-        if text.trim_ascii().is_empty() {
-            return Ok(true);
+    /// A bare group that stands on one line, with its length.
+    fn group_on_line(&mut self) -> Result<Option<(SecurityGroup, usize)>, Fault> {
+        let mut end = memchr(b'\n', self.text(0));
+        while end.is_none() && self.text(0).len() < CHUNK && self.read_more()? {
+            end = memchr(b'\n', self.text(0));
         }
-        let line = self.line;
-        self.has_document = true;
+        let line = self
+            .text(0)
+            .get(..end.unwrap_or_default())
+            .unwrap_or_default();
         // Text that is checked as a whole is read faster than bytes that are checked piece by piece.
-        let document = match std::str::from_utf8(&text) {
-            Ok(text) => serde_json::from_str::<Document<'_>>(text),
-            Err(_) => serde_json::from_slice(&text),
+        let Ok(line) = std::str::from_utf8(line) else {
+            return Ok(None);
         };
-        match document {
-            Ok(document) => {
-                self.is_lost = false;
-                self.take(document, &text, line);
+        let mut documents = serde_json::Deserializer::from_str(line).into_iter();
+        Ok(match documents.next() {
+            Some(Ok(Document::Group(group))) => Some((*group, documents.byte_offset())),
+            _ => None,
+        })
+    }
+
+    /// Where the elements begin, in an answer whose first member is the list of its groups: as EC2's is.
+    fn list_of_answer(&mut self) -> Result<Option<usize>, Fault> {
+        let Some((name, _)) = self.visible(1)? else {
+            return Ok(None);
+        };
+        while self.text(name).len() < SECURITY_GROUPS.len() && self.read_more()? {}
+        if !self.text(name).starts_with(SECURITY_GROUPS) {
+            return Ok(None);
+        }
+        let Some((colon, b':')) = self.visible(name + SECURITY_GROUPS.len())? else {
+            return Ok(None);
+        };
+        Ok(match self.visible(colon + 1)? {
+            Some((list, b'[')) => Some(list + 1),
+            _ => None,
+        })
+    }
+
+    /// The next element of a list, or its end.
+    fn element(&mut self, used: usize, is_answer: bool) -> Result<Option<SecurityGroup>, Fault> {
+        let Some((mut at, byte)) = self.visible(0)? else {
+            return Err(self.lose(0, None)?);
+        };
+        if byte == b']' {
+            self.take(at + 1);
+            return self.end_of_list(is_answer);
+        }
+        if used > 0 {
+            if byte != b',' {
+                self.take(at);
+                let fault = self.error(0, "not JSON: expected `,` or `]`");
+                self.place = Place::Lost;
+                return Err(Fault::Error(fault));
             }
-            Err(error) => match serde_json::from_slice::<&RawValue>(&text) {
-                Err(incomplete) if incomplete.is_eof() && self.may_begin(&text) => {
-                    self.gather(text, line)?
-                }
-                _ if self.is_lost && !text.starts_with(b"{") => {}
-                complete => {
-                    let error = complete.err().unwrap_or(error);
-                    self.ready.push_back(Err(self.parse_error(line, &error)));
-                }
-            },
+            at += 1;
         }
-        Ok(true)
-    }
-
-    /// May a document of several lines begin here? Behind one that was cut only at the margin, and not again and again
-    /// when none comes to its end.
-    fn may_begin(&self, text: &[u8]) -> bool {
-        /// How many documents may turn out to have no end.
-        const ENDLESS: usize = 16;
-        !self.is_lost
-            || (text.starts_with(b"{") || text.starts_with(b"[")) && self.endless < ENDLESS
-    }
-
-    /// A document of several lines: more and more lines, until it is complete or cannot become so.
-    fn gather(&mut self, mut text: Vec<u8>, start: usize) -> Result<(), InputError> {
-        let mut line_lengths = vec![text.len()];
-        let mut is_end = false;
-        loop {
-            let wanted = line_lengths.len() * 2;
-            while line_lengths.len() < wanted && !is_end {
-                match self.read_line()? {
-                    Some(line) => {
-                        line_lengths.push(line.len());
-                        text.extend_from_slice(&line);
-                    }
-                    None => is_end = true,
-                }
+        if let Some((element, _)) = self.visible(at)? {
+            at = element;
+        }
+        self.take(at);
+        let read = self.value::<SecurityGroup>(&[], 0)?;
+        let next = Place::List {
+            used: used + 1,
+            is_answer,
+        };
+        match read {
+            Read::Whole(group, length) => {
+                self.take(length);
+                self.place = next;
+                Ok(Some(group))
             }
-            let mut values = serde_json::Deserializer::from_slice(&text).into_iter::<&RawValue>();
-            let first = values.next();
-            let length = values.byte_offset();
-            match first {
-                Some(Ok(raw)) => {
-                    self.is_lost = false;
-                    self.parse_document(raw.get(), start);
-                    let rest = text.get(length..).unwrap_or_default();
-                    self.put_back(rest);
-                    return Ok(());
-                }
-                Some(Err(error)) if error.is_eof() && !is_end => {}
-                other => {
-                    let error = match other {
-                        Some(Err(error)) if !error.is_eof() => {
-                            let InputError { line, problem, .. } = self.parse_error(start, &error);
-                            let line = line.filter(|line| *line != start);
-                            let place = line.map(|line| format!(" (at line {line})")).unwrap_or_default();
-                            self.error(start, format!("{problem}{place}"))
-                        }
-                        _ => self.error(start, "the JSON document that begins here is cut off: of it, only what stands whole on a line of its own was evaluated"),
-                    };
-                    self.ready.push_back(Err(error));
-                    self.is_lost = true;
-                    self.endless += usize::from(is_end);
-                    let first_line = line_lengths.first().copied().unwrap_or_default();
-                    self.put_back(text.get(first_line..).unwrap_or_default());
-                    return Ok(());
-                }
+            Read::Other(error, length) => {
+                let fault = self.refuse(&error, length);
+                self.place = next;
+                Err(fault)
             }
+            Read::Broken(error) => Err(self.lose(0, Some(&error))?),
+            Read::Cut => Err(self.lose(0, None)?),
         }
     }
 
-    fn put_back(&mut self, rest: &[u8]) {
-        let lines: Vec<_> = rest
-            .split_inclusive(|byte| *byte == b'\n')
-            .map(<[u8]>::to_vec)
-            .collect();
-        // The rest of a line that ends a document counts as that line again.
-        self.line -= lines.len();
-        for line in lines.into_iter().rev() {
-            self.ahead.push_front(line);
+    /// What stands behind the list of an answer tells whether it is all of it.
+    fn end_of_list(&mut self, is_answer: bool) -> Result<Option<SecurityGroup>, Fault> {
+        self.place = Place::Between;
+        if !is_answer {
+            return Ok(None);
         }
+        match self.value::<Document>(&[ANSWER, b"]"].concat(), 0)? {
+            Read::Whole(_, length) => self.take(length),
+            Read::Other(error, length) => return Err(self.refuse(&error, length)),
+            Read::Broken(error) => return Err(self.lose(0, Some(&error))?),
+            Read::Cut => return Err(self.lose(0, None)?),
+        }
+        Ok(None)
     }
 
-    fn parse_document(&mut self, text: &str, start: usize) {
-        match serde_json::from_str::<Document<'_>>(text) {
-            Ok(document) => self.take(document, text.as_bytes(), start),
-            Err(error) => self.ready.push_back(Err(self.parse_error(start, &error))),
-        }
+    /// JSON that is not what is wanted.
+    fn refuse(&mut self, error: &serde_json::Error, length: usize) -> Fault {
+        let fault = self.parse_error(0, error);
+        self.take(length);
+        Fault::Error(fault)
     }
 
-    fn take(&mut self, document: Document<'_>, text: &[u8], start: usize) {
+    fn ready_all(&mut self, document: Document) {
         match document {
             Document::Group(group) => self.ready.push_back(Ok(*group)),
             Document::Groups(elements) => {
                 for (index, element) in elements.into_iter().enumerate() {
-                    let group =
-                        serde_json::from_str::<SecurityGroup>(element.get()).map_err(|error| {
-                            // Where the element stands in the text: only for the number of its line.
-                            let offset = (element.get().as_ptr() as usize)
-                                .saturating_sub(text.as_ptr() as usize);
-                            let before = text.get(..offset).unwrap_or_default();
-                            let line = start + before.iter().filter(|byte| **byte == b'\n').count();
-                            InputError {
-                                index: Some(index),
-                                ..self.parse_error(line, &error)
-                            }
-                        });
+                    let group = serde_json::from_str(element.get()).map_err(|error| InputError {
+                        index: Some(index),
+                        ..self.parse_error(0, &error)
+                    });
                     self.ready.push_back(group);
                 }
             }
         }
     }
+}
 
-    /// The parser's error at its line in the file, without the place that the parser adds.
-    fn parse_error(&self, start: usize, error: &serde_json::Error) -> InputError {
-        let text = error.to_string();
-        let problem = text
-            .rsplit_once(" at line ")
-            .map_or(text.as_str(), |(problem, _)| problem);
-        let problem = if error.is_data() {
-            problem.to_owned()
-        } else {
-            format!("not JSON: {problem}")
-        };
-        self.error(start + error.line().saturating_sub(1), problem)
+fn lines(text: &[u8]) -> usize {
+    text.iter().filter(|byte| **byte == b'\n').count()
+}
+
+/// Reads what a text begins with.
+fn read<T: DeserializeOwned>(text: &[u8]) -> Read<T> {
+    let mut values = serde_json::Deserializer::from_slice(text).into_iter();
+    match values.next() {
+        None => Read::Cut,
+        Some(Ok(value)) => Read::Whole(value, values.byte_offset()),
+        Some(Err(error)) if error.is_data() => match self::read::<IgnoredAny>(text) {
+            Read::Whole(_, end) => Read::Other(error, end),
+            Read::Cut => Read::Cut,
+            Read::Broken(error) | Read::Other(error, _) => Read::Broken(error),
+        },
+        Some(Err(error)) if error.is_eof() => Read::Cut,
+        Some(Err(error)) => Read::Broken(error),
+    }
+}
+
+impl<T> Read<T> {
+    /// The same, counted from the end of a beginning.
+    fn behind(self, beginning: usize) -> Self {
+        match self {
+            Self::Whole(value, end) => Self::Whole(value, end.saturating_sub(beginning)),
+            Self::Other(error, end) => Self::Other(error, end.saturating_sub(beginning)),
+            other => other,
+        }
     }
 }
 
@@ -272,35 +522,31 @@ impl<R: BufRead> Iterator for Documents<R> {
     type Item = Result<SecurityGroup, InputError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        loop {
-            if let Some(group) = self.ready.pop_front() {
-                return Some(group);
+        if self.is_done {
+            return None;
+        }
+        match self.advance() {
+            Ok(Some(group)) => Some(Ok(group)),
+            Err(Fault::Error(error)) => Some(Err(error)),
+            Err(Fault::End(error)) => {
+                self.is_done = true;
+                Some(Err(error))
             }
-            if self.is_done {
-                return None;
-            }
-            match self.advance() {
-                Ok(true) => {}
-                Ok(false) => {
-                    self.is_done = true;
-                    if !self.has_document {
-                        let problem = "no JSON document: it is empty (did the command that should fill it fail?)";
-                        return Some(Err(InputError::of_file(&self.file, problem.to_owned())));
-                    }
-                }
-                Err(error) => {
-                    self.is_done = true;
-                    return Some(Err(error));
-                }
+            Ok(None) => {
+                self.is_done = true;
+                let problem =
+                    "no JSON document: it is empty (did the command that should fill it fail?)";
+                (!self.has_document)
+                    .then(|| Err(InputError::of_file(&self.file, problem.to_owned())))
             }
         }
     }
 }
 
 /// One JSON document; the groups of a list are still text, so that one bad group does not cost the others.
-enum Document<'a> {
+enum Document {
     Group(Box<SecurityGroup>),
-    Groups(Vec<&'a RawValue>),
+    Groups(Vec<Box<RawValue>>),
 }
 
 /// The members of a document: those of an answer of EC2, and those of a bare group.
@@ -309,11 +555,11 @@ const NAMES: [&str; 10] = {
     ["SecurityGroups", "NextToken", a, b, c, d, e, f, g, h]
 };
 
-impl<'de> Deserialize<'de> for Document<'de> {
+impl<'de> Deserialize<'de> for Document {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct Shape;
         impl<'de> Visitor<'de> for Shape {
-            type Value = Document<'de>;
+            type Value = Document;
 
             fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
                 formatter.write_str("the output of `aws ec2 describe-security-groups`, a list of security groups, or one")
@@ -328,7 +574,7 @@ impl<'de> Deserialize<'de> for Document<'de> {
             }
 
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-                let mut groups: Option<Vec<&'de RawValue>> = None;
+                let mut groups: Option<Vec<Box<RawValue>>> = None;
                 let mut members = GroupMembers::default();
                 while let Some(name) = map.next_key_seed(MemberName {
                     member: |name: &str| known(&NAMES, name),
@@ -344,7 +590,7 @@ impl<'de> Deserialize<'de> for Document<'de> {
                         }
                         Some("NextToken") => {
                             if map
-                                .next_value::<Option<&RawValue>>()?
+                                .next_value::<Option<Box<RawValue>>>()?
                                 .is_some_and(|token| token.get() != "\"\"")
                             {
                                 return Err(A::Error::custom(
@@ -501,26 +747,95 @@ mod tests {
     }
 
     #[test]
-    fn a_broken_document_of_many_lines_is_one_error() {
+    fn of_a_broken_list_what_stands_before_comes() {
         let broken = pretty(&format!("[{},{}]", group("sg-a"), group("sg-b"))).replacen(
             "\"sg-b\",",
             "\"sg-b\",,",
             1,
         );
         let (ids, errors) = read(broken.as_bytes());
-        assert_eq!((ids.len(), errors.len()), (0, 1), "{errors:?}");
+        assert_eq!((ids.len(), errors.len()), (1, 1), "{errors:?}");
+        let (a, b, c) = (group("sg-a"), group("sg-b"), group("sg-c"));
+        for (text, expected, place) in [
+            (
+                format!("[{a},{b}\n{c}\n"),
+                ["sg-a", "sg-b", "sg-c"].as_slice(),
+                "f:2: group [2]: not JSON: expected `,` or `]`",
+            ),
+            (
+                format!("[{a},\n{b}"),
+                &["sg-a", "sg-b"],
+                "f:2: group [2]: the JSON document is cut off",
+            ),
+            (
+                format!("[{a},{}\n{c}\n", b.split_at(9).0),
+                &["sg-a", "sg-c"],
+                "f:1: group [1]: not JSON",
+            ),
+            (
+                format!("[{a},{}\n{c}\n", b.split_at(17).0),
+                &["sg-a", "sg-c"],
+                "f:1: group [1]: not JSON",
+            ),
+            (
+                format!("{{\"SecurityGroups\":[{a}],\n{c}\n"),
+                &["sg-a", "sg-c"],
+                "f:1: not JSON",
+            ),
+            (
+                format!("{{\"SecurityGroups\":[{a}"),
+                &["sg-a"],
+                "f:1: group [1]: the JSON document is cut off",
+            ),
+            (
+                format!("{{\"SecurityGroups\":[{a}],\"NextToken\":\"eyJ\"}}\n{b}"),
+                &["sg-a", "sg-b"],
+                "f:1: there is a NextToken",
+            ),
+            (
+                format!("[{a},]\n{c}"),
+                &["sg-a", "sg-c"],
+                "f:1: group [1]: not JSON",
+            ),
+        ] {
+            let (ids, errors) = read(text.as_bytes());
+            assert_eq!(ids, expected, "{text} {errors:?}");
+            assert!(
+                errors.len() == 1 && errors[0].starts_with(place),
+                "{text} {errors:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_long_list_takes_no_memory() {
+        let groups: Vec<_> = (0..20_000)
+            .map(|number| group(&format!("sg-{number}")))
+            .collect();
+        let text = format!("{{\"SecurityGroups\":[{}]}}", groups.join(","));
+        for text in [text.clone(), pretty(&text)] {
+            let mut documents = Documents::new("f", text.as_bytes().chunked(8192));
+            assert_eq!(documents.by_ref().filter(Result::is_ok).count(), 20_000);
+            assert!(
+                documents.buffer.capacity() < 8 * CHUNK,
+                "{}",
+                documents.buffer.capacity()
+            );
+        }
     }
 
     #[test]
     fn what_holds_no_groups_is_an_error() {
-        let page = format!(
-            r#"{{"SecurityGroups":[{}],"NextToken":"eyJ"}}"#,
-            group("sg-a")
-        );
         for (text, says) in [
             ("", "no JSON document"),
             ("\n \n", "no JSON document"),
-            (page.as_str(), "NextToken"),
+            (r#"{"SecurityGroups":[],"NextToken":"eyJ"}"#, "NextToken"),
+            (r#"{"NextToken":"eyJ","SecurityGroups":[]}"#, "NextToken"),
+            (
+                r#"{"SecurityGroups":[],"SecurityGroups":[]}"#,
+                "duplicate field",
+            ),
+            (r#"{"SecurityGroups":{}}"#, "invalid type: map"),
             ("{}", "without a `GroupId`"),
             (
                 "{\"securityGroups\":[]}",
@@ -551,7 +866,38 @@ mod tests {
         assert!(errors[0].contains("UTF-16"), "{errors:?}");
     }
 
+    /// Hands out so many bytes at once.
+    trait Chunked<'a> {
+        fn chunked(self, size: usize) -> std::io::BufReader<&'a [u8]>;
+    }
+
+    impl<'a> Chunked<'a> for &'a [u8] {
+        fn chunked(self, size: usize) -> std::io::BufReader<&'a [u8]> {
+            std::io::BufReader::with_capacity(size, self)
+        }
+    }
+
     proptest! {
+        /// In what portions a file is read does not show, whatever is in it.
+        #[test]
+        fn the_portions_do_not_show(
+            pieces in prop::collection::vec(prop::sample::select(vec![
+                "{", "}", "[", "]", ",", ":", "\n", " ", "\"", "1", "null", "\u{e9}", "\"SecurityGroups\"", "\"GroupId\":\"sg-1\"", "\"IpPermissions\":[]",
+                "{\"GroupId\":\"sg-2\",\"IpPermissions\":[]}", "{\"SecurityGroups\":[", "[{\"GroupId\":\"sg-3\",\"IpPermissions\":null}", "]}\n",
+                "{\"GroupId\":\"sg-4\",\n\"IpPermissions\":[\n]}\n",
+            ]), 0..14),
+            size in 1_usize..9,
+        ) {
+            let text = pieces.concat();
+            let whole: Vec<_> = Documents::new("f", text.as_bytes()).collect();
+            let in_portions: Vec<_> = Documents::new("f", text.as_bytes().chunked(size)).collect();
+            prop_assert_eq!(&whole, &in_portions);
+            // What is JSON line by line has no error that comes from how it is read.
+            let is_json = serde_json::Deserializer::from_str(&text).into_iter::<IgnoredAny>().all(|value| value.is_ok());
+            let not_json = whole.iter().any(|group| matches!(group, Err(error) if error.problem.contains("JSON:") || error.problem.contains("cut off")));
+            prop_assert!(!(is_json && not_json), "{:?}", whole);
+        }
+
         /// However lines are cut, what stands on a line of its own is evaluated, and a cut is an error.
         #[test]
         fn a_cut_line_costs_only_itself(cut_line in 0_usize..5, at in 1_usize..80) {

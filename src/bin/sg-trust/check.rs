@@ -178,6 +178,9 @@ impl<'a> Waiting<'a> {
     /// The groups that waited for this one alone.
     fn release(&mut self, came: &GroupId) -> Vec<Held<'a>> {
         let mut released = Vec::new();
+        if self.waiters.is_empty() {
+            return released;
+        }
         for number in self.waiters.remove(came).unwrap_or_default() {
             let Entry::Occupied(mut held) = self.groups.entry(number) else {
                 continue;
@@ -230,11 +233,11 @@ impl<'a> Check<'a> {
         terminal: &mut Terminal,
     ) -> anyhow::Result<()> {
         self.usage.note(verdict);
-        let place = self.place_of(&group)?;
         let format = self.arguments.format;
         let text = match format {
             FormatArgument::Asff => {
                 let id = group.group_id.clone();
+                let place = self.place_of(&group)?;
                 let finding = self.finding(group, verdict, place);
                 match finding.and_then(|finding| Ok(self.report.finding(&finding)?)) {
                     Ok(text) => text,
@@ -245,6 +248,11 @@ impl<'a> Check<'a> {
                 }
             }
             _ => {
+                // The Region is part of what is to be done, so only of a violation.
+                let place = match verdict.violations.as_slice() {
+                    [] => None,
+                    _ => self.place_of(&group)?,
+                };
                 let region = place.as_ref().map(|(_, region)| region);
                 self.report.group(&group, verdict, region)?
             }

@@ -149,7 +149,10 @@ pub(crate) fn is_closed_pipe(error: &anyhow::Error) -> bool {
 /// Opens a file, or standard input for `-`; the name is for messages.
 pub(crate) fn open(path: &str) -> anyhow::Result<(&str, Box<dyn BufRead>)> {
     if path == "-" {
-        return Ok(("standard input", Box::new(io::stdin().lock())));
+        return Ok((
+            "standard input",
+            Box::new(BufReader::with_capacity(1 << 16, io::stdin().lock())),
+        ));
     }
     let file = File::open(path).with_context(|| format!("{path}: cannot be opened"))?;
     Ok((path, Box::new(BufReader::with_capacity(1 << 16, file))))
