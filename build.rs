@@ -1,7 +1,5 @@
 //! How the binaries are linked for release.
 
-#![expect(clippy::print_stdout, reason = "Cargo reads it")]
-
 use std::env;
 
 fn main() {

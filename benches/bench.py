@@ -82,7 +82,7 @@ class Bench:
         self.aws.groups = {GROUP: groups.xml(groups.open_group(GROUP))}
         open_ingress = event("authorize-ingress").encode()
         rounds, of_each, warm = (3, 2, 50) if self.is_quick else (9, 5, 300)
-        init, cold, function, bare = {}, {}, [], []
+        init, cold, function, bare, bare_cold = {}, {}, [], [], []
         peaks = []
         for _ in range(rounds):
             for _ in range(of_each):
@@ -94,6 +94,7 @@ class Bench:
                     init.setdefault(name, []).append(run.init)
                     cold.setdefault(name, []).append(run.cold)
                 peaks.append(run.peak_kb)
+                bare_cold.append(timed(lambda: self.bare(0)))
             function += self.function([open_ingress] * (warm + 10), SG_TRUST_PREWARM="off").latencies[10:]
             bare += self.bare(warm + 10)[10:]
         init, cold = ({name: median(seconds) for name, seconds in figures.items()} for figures in (init, cold))
@@ -102,6 +103,7 @@ class Bench:
             at_most("the same, prewarm off", cold["function"], cold["hello"], 3, milliseconds, "hello-world"),
             at_most("init, prewarm off", init["function"], init["hello"], 1.5, milliseconds, "hello-world"),
             Row("init with prewarm", milliseconds(init["prewarmed"])),
+            Row("two bare calls in a process of their own", milliseconds(median(bare_cold)), f"hello-world {milliseconds(cold['hello'])}", median(bare_cold) / cold["hello"]),
             at_most("warm: event → response, p50", median(function), median(bare), 1.3, milliseconds, "bare calls"),
             Row("warm, p99", milliseconds(sorted(function)[int(len(function) * 0.99)]), f"bare calls {milliseconds(sorted(bare)[int(len(bare) * 0.99)])}"),
             within("peak memory, one event", median(peaks) / MEGABYTE, 32, "MB"),
@@ -170,9 +172,12 @@ class Bench:
         failed = published.check(path)
         summary = json.loads(self.check(path, "--reading", "reference", "--format", "json", stdout=subprocess.PIPE).stdout)["summary"]
         assert (summary["groups"], summary["failed"]) == (count, failed), f"{summary}, but the published logic finds {failed} of {count} FAILED"
+        of_passed = median(passed for _, passed in evaluate) / (count - failed)
+        evaluate = [seconds for seconds, _ in evaluate]
         evaluate, check, evaluate_here, check_here = (count / median(seconds) for seconds in (evaluate, check, evaluate_here, check_here))
         self.rows += [
             at_least("evaluate only, one core", evaluate, evaluate_here, 20, per_second, "published logic in Python"),
+            Row("evaluate only, of groups that passed", f"{of_passed * 1e9:.0f} ns a group"),
             at_least("parse + evaluate (check --format ndjson)", check, check_here, 6, per_second, "published logic in Python"),
         ]
         self.memory_of_check(path, 100_000 // count)

@@ -8,6 +8,7 @@
 //! <https://docs.aws.amazon.com/securityhub/latest/userguide/securityhub-findings-format-syntax.html>.
 
 use std::collections::{BTreeMap, HashMap};
+use std::io;
 
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
@@ -541,9 +542,20 @@ fn shrink(asff: &mut Asff, finding: &Finding) {
 const DIGEST_FIELD_BYTES: usize = 64;
 
 /// The finding's bytes, as JSON.
-#[must_use]
-pub fn size(asff: &Asff) -> usize {
-    serde_json::to_vec(asff).map_or(usize::MAX, |json| json.len())
+fn size(asff: &Asff) -> usize {
+    struct Count(usize);
+    impl io::Write for Count {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0 += bytes.len();
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+    let mut count = Count(0);
+    serde_json::to_writer(&mut count, asff).map_or(usize::MAX, |()| count.0)
 }
 
 /// The first 16 hexadecimal digits of SHA-256 over the finding's compact JSON with sorted keys, without what changes
@@ -561,7 +573,9 @@ fn digest(asff: &Asff) -> String {
             fields.retain(|name, _| !is_left_out_of_digest(name));
         }
     }
-    let hash = Sha256::digest(canonical(&value));
+    let mut json = String::with_capacity(4096);
+    write_canonical(&value, &mut json);
+    let hash = Sha256::digest(json);
     hash.iter()
         .take(8)
         .map(|byte| format!("{byte:02x}"))
@@ -579,22 +593,33 @@ fn is_left_out_of_digest(name: &str) -> bool {
             .any(|prefix| name.starts_with(prefix))
 }
 
-/// Compact JSON with sorted keys, whatever order the maps of `serde_json` keep in this build.
-fn canonical(value: &Value) -> String {
+/// Writes compact JSON with sorted keys, whatever order the maps of `serde_json` keep in this build.
+fn write_canonical(value: &Value, json: &mut String) {
     match value {
         Value::Object(members) => {
-            let mut names: Vec<_> = members.iter().collect();
-            names.sort_by_key(|(name, _)| name.as_str());
-            let members: Vec<_> = names
-                .into_iter()
-                .map(|(name, value)| format!("{}:{}", Value::from(name.as_str()), canonical(value)))
-                .collect();
-            format!("{{{}}}", members.join(","))
+            let mut members: Vec<_> = members.iter().collect();
+            members.sort_by_key(|(name, _)| name.as_str());
+            json.push('{');
+            for (index, (name, value)) in members.into_iter().enumerate() {
+                if index > 0 {
+                    json.push(',');
+                }
+                json.push_str(&Value::from(name.as_str()).to_string());
+                json.push(':');
+                write_canonical(value, json);
+            }
+            json.push('}');
         }
-        Value::Array(items) => format!(
-            "[{}]",
-            items.iter().map(canonical).collect::<Vec<_>>().join(",")
-        ),
-        other => other.to_string(),
+        Value::Array(items) => {
+            json.push('[');
+            for (index, item) in items.iter().enumerate() {
+                if index > 0 {
+                    json.push(',');
+                }
+                write_canonical(item, json);
+            }
+            json.push(']');
+        }
+        other => json.push_str(&other.to_string()),
     }
 }
