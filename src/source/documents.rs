@@ -338,11 +338,11 @@ impl<R: BufRead> Documents<R> {
     /// A document by its first byte: a list is only begun.
     fn document(&mut self, first: u8) -> Result<Option<SecurityGroup>, Fault> {
         self.place = Place::Between;
-        if first == b'{' {
-            if let Some((group, length)) = self.group_on_line()? {
-                self.take(length);
-                return Ok(Some(group));
-            }
+        if first == b'{'
+            && let Some((group, length)) = self.group_on_line()?
+        {
+            self.take(length);
+            return Ok(Some(group));
         }
         let list = match first {
             b'[' => Some(1),
