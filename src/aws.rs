@@ -21,7 +21,7 @@ use aws_smithy_http_client::proxy::ProxyConfig;
 use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore};
 use aws_smithy_runtime_api::client::http::{
-    HttpConnectorSettings, SharedHttpClient, SharedHttpConnector, http_client_fn,
+    HttpConnectorSettings, SharedHttpConnector, http_client_fn,
 };
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
@@ -96,8 +96,11 @@ fn timeouts(attempt: Duration, operation: Duration) -> TimeoutConfig {
 /// The configuration that all clients share: credentials, Region, endpoints, retries, HTTP. The Region is the given
 /// one, else the environment's or the profile's.
 pub async fn load(region: Option<&Region>) -> SdkConfig {
+    let connector = Arc::new(OnceLock::new());
+    let of_client = Arc::clone(&connector);
+    let http_client = http_client_fn(move |_, _| of_client.get_or_init(new_connector).clone());
     let mut loader = aws_config::defaults(BehaviorVersion::v2026_01_12())
-        .http_client(http_client())
+        .http_client(http_client)
         .retry_config(RetryConfig::standard().with_max_attempts(ATTEMPTS))
         .timeout_config(timeouts(Patience::EVENT.attempt, Patience::EVENT.operation));
     // The SDK asks the environment first. Where it has all, as in Lambda, those who would be asked next are not made:
@@ -111,7 +114,14 @@ pub async fn load(region: Option<&Region>) -> SdkConfig {
     if variable("AWS_ACCESS_KEY_ID").is_some() && variable("AWS_SECRET_ACCESS_KEY").is_some() {
         loader = loader.credentials_provider(EnvironmentVariableCredentialsProvider::new());
     }
-    loader.load().await
+    let config = loader.load().await;
+    // To read the system's root certificates takes as long as all the rest of the start, so it is done beside it. Without
+    // a thread the first call does it.
+    let beside = std::thread::Builder::new().spawn(move || {
+        connector.get_or_init(new_connector);
+    });
+    drop(beside);
+    config
 }
 
 /// What a variable says, unless it says nothing.
@@ -121,19 +131,7 @@ fn variable(name: &str) -> Option<String> {
         .filter(|value| !value.trim().is_empty())
 }
 
-/// One HTTP client with one pool of connections. It is made on a thread of its own: to read the system's root
-/// certificates takes as long as all the rest of the start.
-fn http_client() -> SharedHttpClient {
-    let connector = Arc::new(OnceLock::new());
-    let beside = Arc::clone(&connector);
-    let thread = std::thread::Builder::new().spawn(move || {
-        beside.get_or_init(new_connector);
-    });
-    // Without a thread it is made at the first call.
-    drop(thread);
-    http_client_fn(move |_, _| connector.get_or_init(new_connector).clone())
-}
-
+/// One HTTP client has one pool of connections.
 fn new_connector() -> SharedHttpConnector {
     let settings = HttpConnectorSettings::builder().connect_timeout(CONNECT);
     SharedHttpConnector::new(
