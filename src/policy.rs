@@ -13,7 +13,7 @@
 //! [`Reading::Reference`] is the published detection, nothing more. [`Reading::Effective`] fails all that it fails, and
 //! what opens as much in another spelling: nearly all ports, split ranges, `-1` with ports -1 to -1.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fmt;
 
 use jiff::Timestamp;
@@ -383,11 +383,11 @@ pub struct Union {
     pub is_too_much: bool,
 }
 
-/// What stands behind a violation to be.
-#[derive(Default)]
-struct Grounds<'a> {
-    permissions: Vec<&'a IpPermission>,
-    pairs: Vec<&'a GroupPair>,
+/// What stands behind a violation to be: one permission, for one of its sources. All with the same key are one violation.
+struct Ground<'a> {
+    key: (SourceKey<'a>, &'a Protocol, Reason),
+    permission: &'a IpPermission,
+    pair: &'a GroupPair,
 }
 
 /// A permission that is no violation by itself, for one of its sources.
@@ -399,8 +399,6 @@ struct Part<'a> {
     pair: &'a GroupPair,
 }
 
-type Found<'a> = BTreeMap<(SourceKey<'a>, &'a Protocol, Reason), Grounds<'a>>;
-
 impl Policy {
     /// What this policy says of a group on a day (in UTC), given what is known of the groups that it lets in.
     #[must_use]
@@ -408,32 +406,31 @@ impl Policy {
         if self.is_clear(group) {
             return Verdict::of(Vec::new());
         }
-        let mut found = Found::new();
+        let mut grounds: Vec<Ground<'_>> = Vec::new();
         let mut parts: Vec<Part<'_>> = Vec::new();
         for permission in &group.ip_permissions {
             match self.judge(permission) {
                 Judgement::Violates(reason) => {
-                    for pair in &permission.user_id_group_pairs {
-                        let grounds = found
-                            .entry((SourceKey::of(pair), &permission.ip_protocol, reason))
-                            .or_default();
-                        grounds.permissions.push(permission);
-                        grounds.pairs.push(pair);
-                    }
+                    grounds.extend(permission.user_id_group_pairs.iter().map(|pair| Ground {
+                        key: (SourceKey::of(pair), &permission.ip_protocol, reason),
+                        permission,
+                        pair,
+                    }));
                 }
                 Judgement::Within(Some(ports)) => parts.extend(Part::of(permission, ports)),
                 Judgement::NotInterGroup | Judgement::Within(None) => {}
             }
         }
-        self.find_split_ranges(parts, &mut found);
-        let violations = found
-            .into_iter()
-            .map(|((_, protocol, reason), grounds)| {
-                let mut violation = self.violation(group, protocol, reason, &grounds, peers);
+        self.find_split_ranges(parts, &mut grounds);
+        grounds.sort_by_key(|ground| ground.key);
+        let of_one = || grounds.chunk_by(|a, b| a.key == b.key);
+        let mut violations = Vec::with_capacity(of_one().count());
+        for grounds in of_one() {
+            violations.extend(self.violation(group, grounds, peers).map(|mut violation| {
                 self.exempt(group, &mut violation, today);
                 violation
-            })
-            .collect();
+            }));
+        }
         Verdict::of(violations)
     }
 
@@ -515,12 +512,10 @@ impl Policy {
         let unions = self.unite(&mut parts);
         let union = |parts: Vec<&Part<'_>>| {
             let first = parts.first()?;
-            let pairs: Vec<_> = parts.iter().map(|part| part.pair).collect();
             let ports = parts.iter().map(|part| part.ports).collect();
-            let (source, protocol) = (Source::of(group, &pairs), first.protocol.clone());
             Some(Union {
-                source,
-                protocol,
+                source: Source::of(group, parts.iter().map(|part| part.pair)),
+                protocol: first.protocol.clone(),
                 is_too_much: self.is_too_much(&ports),
                 ports,
             })
@@ -557,18 +552,16 @@ impl Policy {
     }
 
     /// The sources whose permissions reach too much only together.
-    fn find_split_ranges<'a>(&self, mut parts: Vec<Part<'a>>, found: &mut Found<'a>) {
+    fn find_split_ranges<'a>(&self, mut parts: Vec<Part<'a>>, grounds: &mut Vec<Ground<'a>>) {
         for parts in self.unite(&mut parts) {
             let ports: PortSet = parts.iter().map(|part| part.ports).collect();
             if let Some(first) = parts.first().filter(|_| self.is_too_much(&ports)) {
-                let (permissions, pairs) = parts
-                    .iter()
-                    .map(|part| (part.permission, part.pair))
-                    .unzip();
-                found.insert(
-                    (first.source, first.protocol, Reason::SplitRanges),
-                    Grounds { permissions, pairs },
-                );
+                let key = (first.source, first.protocol, Reason::SplitRanges);
+                grounds.extend(parts.iter().map(|part| Ground {
+                    key,
+                    permission: part.permission,
+                    pair: part.pair,
+                }));
             }
         }
     }
@@ -576,15 +569,13 @@ impl Policy {
     fn violation(
         &self,
         group: &SecurityGroup,
-        protocol: &Protocol,
-        reason: Reason,
-        grounds: &Grounds<'_>,
+        grounds: &[Ground<'_>],
         peers: &Peers,
-    ) -> Violation {
+    ) -> Option<Violation> {
+        let (_, protocol, reason) = grounds.first()?.key;
         let mut openings: Vec<_> = grounds
-            .permissions
             .iter()
-            .map(|permission| Opening::of(permission))
+            .map(|ground| Opening::of(ground.permission))
             .collect();
         openings.sort();
         openings.dedup();
@@ -595,7 +586,7 @@ impl Policy {
                 .filter_map(|opening| clip(opening.from_port?, opening.to_port?))
                 .collect(),
         };
-        let mut source = Source::of(group, &grounds.pairs);
+        let mut source = Source::of(group, grounds.iter().map(|ground| ground.pair));
         if let Some(name) = peers.name(&source) {
             source.group_name = Some(name.to_owned());
         }
@@ -604,7 +595,7 @@ impl Policy {
             (Some(sensitivity), Some(levels)) => sensitivity.severity(levels, self.severity),
             _ => self.severity,
         };
-        Violation {
+        Some(Violation {
             reason,
             protocol: protocol.clone(),
             ports,
@@ -615,7 +606,7 @@ impl Policy {
             matched: Vec::new(),
             levels,
             rule_ids: Vec::new(),
-        }
+        })
     }
 }
 
@@ -634,34 +625,30 @@ impl<'a> Part<'a> {
 impl Source {
     /// What the pairs that name one source say of it, whatever their order. Where they do not agree on its account, or
     /// one does not know it, it is not known.
-    fn of(group: &SecurityGroup, pairs: &[&GroupPair]) -> Self {
-        fn least<'a>(
-            pairs: &[&'a GroupPair],
-            member: impl Fn(&'a GroupPair) -> Option<&'a String>,
-        ) -> Option<String> {
-            pairs.iter().filter_map(|pair| member(pair)).min().cloned()
-        }
-        let group_id = least(pairs, |pair| pair.group_id.as_ref());
+    fn of<'a>(group: &SecurityGroup, pairs: impl Iterator<Item = &'a GroupPair> + Clone) -> Self {
+        let least = |member: fn(&GroupPair) -> Option<&String>| {
+            pairs.clone().filter_map(member).min().cloned()
+        };
+        let group_id = least(|pair| pair.group_id.as_ref());
         let is_self = group_id.as_deref() == Some(group.group_id.as_str());
-        let mut owners = pairs.iter().map(|pair| pair.user_id.as_ref());
+        let mut owners = pairs.clone().map(|pair| pair.user_id.as_ref());
         let owner_id = owners
             .next()
             .flatten()
             .filter(|owner| owners.all(|other| other == Some(owner)))
             .cloned();
+        let descriptions = pairs.clone().filter_map(|pair| pair.description.as_ref());
+        let descriptions: BTreeSet<_> = descriptions.collect();
         Self {
-            group_name: least(pairs, |pair| pair.group_name.as_ref()),
-            vpc_id: least(pairs, |pair| pair.vpc_id.as_ref()),
-            peering_connection_id: least(pairs, |pair| pair.vpc_peering_connection_id.as_ref()),
-            stale_peering_status: least(pairs, |pair| {
+            group_name: least(|pair| pair.group_name.as_ref()),
+            vpc_id: least(|pair| pair.vpc_id.as_ref()),
+            peering_connection_id: least(|pair| pair.vpc_peering_connection_id.as_ref()),
+            stale_peering_status: least(|pair| {
                 pair.peering_status
                     .as_ref()
                     .filter(|status| *status != "active")
             }),
-            descriptions: {
-                let of_pairs = pairs.iter().filter_map(|pair| pair.description.clone());
-                of_pairs.collect::<BTreeSet<_>>().into_iter().collect()
-            },
+            descriptions: descriptions.into_iter().cloned().collect(),
             is_foreign: !is_self
                 && owner_id.is_some()
                 && group.owner_id.is_some()
