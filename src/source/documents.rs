@@ -66,8 +66,8 @@ pub struct Documents<R> {
     place: Place,
     /// Groups of a document that was read as a whole.
     ready: VecDeque<Result<SecurityGroup, InputError>>,
-    /// How many documents had no end.
-    endless: usize,
+    /// How much was looked at in vain behind the first lines of documents that were cut.
+    in_vain: usize,
     has_document: bool,
     is_done: bool,
 }
@@ -107,10 +107,12 @@ enum Read<T> {
 
 /// How much is read ahead for the end of a line.
 const CHUNK: usize = 1 << 16;
-/// How many documents may turn out to have no end: each takes a look at all the rest.
-const ENDLESS: usize = 16;
+/// How much may be looked at in vain: a document without an end takes a look at all the rest, and there may be many.
+const IN_VAIN: usize = 1 << 28;
 /// How an answer of EC2 begins, in as few characters as can be.
 const ANSWER: &[u8] = br#"{"SecurityGroups":["#;
+/// What is said of a document within the list of another.
+const WITHIN: &str = "a document begins within a list: was the list cut off before it?";
 const SECURITY_GROUPS: &[u8] = br#""SecurityGroups""#;
 
 impl<R: BufRead> Documents<R> {
@@ -125,7 +127,7 @@ impl<R: BufRead> Documents<R> {
             is_read_to_end: false,
             place: Place::Beginning,
             ready: VecDeque::new(),
-            endless: 0,
+            in_vain: 0,
             has_document: false,
             is_done: false,
         }
@@ -196,14 +198,10 @@ impl<R: BufRead> Documents<R> {
         }
     }
 
-    /// The value at a place, behind a beginning that it has been given.
-    fn value<T: DeserializeOwned>(
-        &mut self,
-        beginning: &[u8],
-        at: usize,
-    ) -> Result<Read<T>, Fault> {
+    /// The next value, read behind a beginning that it has been given.
+    fn value<T: DeserializeOwned>(&mut self, beginning: &[u8]) -> Result<Read<T>, Fault> {
         loop {
-            let text = self.text(at);
+            let text = self.text(0);
             let length = text.len();
             let read = match beginning {
                 [] => read(text),
@@ -218,14 +216,15 @@ impl<R: BufRead> Documents<R> {
             if !may_go_on || self.is_read_to_end {
                 return Ok(read);
             }
-            while self.text(at).len() <= length * 2 && self.read_more()? {}
+            while self.text(0).len() <= length * 2 && self.read_more()? {}
         }
     }
 
-    fn error(&self, at: usize, problem: impl Into<String>) -> InputError {
+    /// An error about what is next.
+    fn error(&self, problem: impl Into<String>) -> InputError {
         InputError {
             file: self.file.clone(),
-            line: Some(self.line + lines(self.text(0).get(..at).unwrap_or_default())),
+            line: Some(self.line),
             index: match self.place {
                 Place::List { used, .. } => Some(used),
                 _ => None,
@@ -234,13 +233,13 @@ impl<R: BufRead> Documents<R> {
         }
     }
 
-    /// The parser's error about what stands at a place. It adds a place of its own, which counts from there.
-    fn parse_error(&self, at: usize, error: &serde_json::Error) -> InputError {
+    /// The parser's error about what is next. It adds a place of its own, which counts from there.
+    fn parse_error(&self, error: &serde_json::Error) -> InputError {
         let text = error.to_string();
         let problem = text
             .rsplit_once(" at line ")
             .map_or(text.as_str(), |(problem, _)| problem);
-        let begins = self.error(at, problem);
+        let begins = self.error(problem);
         let further = error.line().saturating_sub(1);
         let line = begins.line.map(|line| line + further);
         if error.is_data() {
@@ -254,16 +253,21 @@ impl<R: BufRead> Documents<R> {
         InputError { problem, ..begins }
     }
 
-    /// What stands at a place is not JSON, or has no end. Behind its first line something else may begin.
-    fn lose(&mut self, at: usize, error: Option<&serde_json::Error>) -> Result<Fault, Fault> {
+    /// What is next is not JSON, or has no end. Behind its first line something else may begin.
+    fn lose(&mut self, error: Option<&serde_json::Error>) -> Result<Fault, Fault> {
         let fault = match error {
-            Some(error) => self.parse_error(at, error),
-            None => self.error(at, "the JSON document is cut off here: of the rest, only what stands whole on a line of its own is evaluated"),
+            Some(error) => self.parse_error(error),
+            None => self.error("the JSON document is cut off here: of the rest, only what stands whole on a line of its own is evaluated"),
         };
-        self.take(at);
+        let lines_read = error.map_or(usize::MAX, serde_json::Error::line);
+        let mut ends = memchr_iter(b'\n', self.text(0));
+        self.in_vain += match ends.nth(lines_read.saturating_sub(1)) {
+            Some(end) if lines_read > 1 => end,
+            Some(_) => 0,
+            None => self.text(0).len(),
+        };
         let line = self.next_line()?;
         self.take(line);
-        self.endless += usize::from(error.is_none());
         // What is broken within a line is a bad line.
         self.place = match error {
             Some(error) if error.line() <= 1 => Place::Between,
@@ -300,7 +304,7 @@ impl<R: BufRead> Documents<R> {
         while self.text(0).len() < 3 && self.read_more()? {}
         if self.text(0).starts_with(b"\xff\xfe") || self.text(0).starts_with(b"\xfe\xff") {
             let problem = "it is UTF-16 (as PowerShell's > writes): save it as UTF-8";
-            return Err(Fault::End(self.error(0, problem)));
+            return Err(Fault::End(self.error(problem)));
         }
         if self.text(0).starts_with(b"\xef\xbb\xbf") {
             self.take(3);
@@ -316,9 +320,7 @@ impl<R: BufRead> Documents<R> {
             let before = self.text(0).get(..at).unwrap_or_default();
             let is_at_margin = before.last().is_none_or(|byte| *byte == b'\n');
             self.take(at);
-            if !is_lost
-                || may_begin && (is_at_margin && self.endless < ENDLESS || self.is_line_whole()?)
-            {
+            if !is_lost || may_begin && (is_at_margin || self.is_line_whole()?) {
                 self.has_document = true;
                 return Ok(Some(first));
             }
@@ -344,6 +346,9 @@ impl<R: BufRead> Documents<R> {
             self.take(length);
             return Ok(Some(group));
         }
+        if self.in_vain > IN_VAIN && !self.is_line_whole()? {
+            return Err(self.lose(None)?);
+        }
         let list = match first {
             b'[' => Some(1),
             b'{' => self.list_of_answer()?,
@@ -355,23 +360,24 @@ impl<R: BufRead> Documents<R> {
             self.place = Place::List { used: 0, is_answer };
             return Ok(None);
         }
-        match self.value::<Document>(&[], 0)? {
+        match self.value::<Document>(&[])? {
             Read::Whole(document, length) => {
                 self.ready_all(document);
                 self.take(length);
                 Ok(None)
             }
             Read::Other(error, length) => Err(self.refuse(&error, length)),
-            Read::Broken(error) => Err(self.lose(0, Some(&error))?),
-            Read::Cut => Err(self.lose(0, None)?),
+            Read::Broken(error) => Err(self.lose(Some(&error))?),
+            Read::Cut => Err(self.lose(None)?),
         }
     }
 
     /// A bare group that stands on one line, with its length.
     fn group_on_line(&mut self) -> Result<Option<(SecurityGroup, usize)>, Fault> {
-        let mut end = memchr(b'\n', self.text(0));
+        let find = |text: &[u8]| memchr(b'\n', text.get(..CHUNK).unwrap_or(text));
+        let mut end = find(self.text(0));
         while end.is_none() && self.text(0).len() < CHUNK && self.read_more()? {
-            end = memchr(b'\n', self.text(0));
+            end = find(self.text(0));
         }
         let line = self
             .text(0)
@@ -408,8 +414,8 @@ impl<R: BufRead> Documents<R> {
 
     /// The next element of a list, or its end.
     fn element(&mut self, used: usize, is_answer: bool) -> Result<Option<SecurityGroup>, Fault> {
-        let Some((mut at, byte)) = self.visible(0)? else {
-            return Err(self.lose(0, None)?);
+        let Some((mut at, mut byte)) = self.visible(0)? else {
+            return Err(self.lose(None)?);
         };
         if byte == b']' {
             self.take(at + 1);
@@ -418,34 +424,46 @@ impl<R: BufRead> Documents<R> {
         if used > 0 {
             if byte != b',' {
                 self.take(at);
-                let fault = self.error(0, "not JSON: expected `,` or `]`");
+                let fault = self.error("not JSON: expected `,` or `]`");
                 self.place = Place::Lost;
                 return Err(Fault::Error(fault));
             }
             at += 1;
         }
-        if let Some((element, _)) = self.visible(at)? {
-            at = element;
+        if let Some(element) = self.visible(at)? {
+            (at, byte) = element;
         }
         self.take(at);
-        let read = self.value::<SecurityGroup>(&[], 0)?;
+        if byte == b'[' || byte == b'{' && self.list_of_answer()?.is_some() {
+            let fault = self.error(WITHIN);
+            self.place = Place::Between;
+            return Err(Fault::Error(fault));
+        }
+        let read = self.value::<Document>(&[])?;
         let next = Place::List {
             used: used + 1,
             is_answer,
         };
         match read {
-            Read::Whole(group, length) => {
+            Read::Whole(Document::Group(group), length) => {
                 self.take(length);
                 self.place = next;
-                Ok(Some(group))
+                Ok(Some(*group))
+            }
+            Read::Whole(document, length) => {
+                let fault = self.error(WITHIN);
+                self.ready_all(document);
+                self.take(length);
+                self.place = next;
+                Err(Fault::Error(fault))
             }
             Read::Other(error, length) => {
                 let fault = self.refuse(&error, length);
                 self.place = next;
                 Err(fault)
             }
-            Read::Broken(error) => Err(self.lose(0, Some(&error))?),
-            Read::Cut => Err(self.lose(0, None)?),
+            Read::Broken(error) => Err(self.lose(Some(&error))?),
+            Read::Cut => Err(self.lose(None)?),
         }
     }
 
@@ -455,18 +473,18 @@ impl<R: BufRead> Documents<R> {
         if !is_answer {
             return Ok(None);
         }
-        match self.value::<Document>(&[ANSWER, b"]"].concat(), 0)? {
+        match self.value::<Document>(&[ANSWER, b"]"].concat())? {
             Read::Whole(_, length) => self.take(length),
             Read::Other(error, length) => return Err(self.refuse(&error, length)),
-            Read::Broken(error) => return Err(self.lose(0, Some(&error))?),
-            Read::Cut => return Err(self.lose(0, None)?),
+            Read::Broken(error) => return Err(self.lose(Some(&error))?),
+            Read::Cut => return Err(self.lose(None)?),
         }
         Ok(None)
     }
 
     /// JSON that is not what is wanted.
     fn refuse(&mut self, error: &serde_json::Error, length: usize) -> Fault {
-        let fault = self.parse_error(0, error);
+        let fault = self.parse_error(error);
         self.take(length);
         Fault::Error(fault)
     }
@@ -477,8 +495,9 @@ impl<R: BufRead> Documents<R> {
             Document::Groups(elements) => {
                 for (index, element) in elements.into_iter().enumerate() {
                     let group = serde_json::from_str(element.get()).map_err(|error| InputError {
+                        line: None,
                         index: Some(index),
-                        ..self.parse_error(0, &error)
+                        ..self.parse_error(&error)
                     });
                     self.ready.push_back(group);
                 }
@@ -497,13 +516,16 @@ fn read<T: DeserializeOwned>(text: &[u8]) -> Read<T> {
     match values.next() {
         None => Read::Cut,
         Some(Ok(value)) => Read::Whole(value, values.byte_offset()),
-        Some(Err(error)) if error.is_data() => match self::read::<IgnoredAny>(text) {
-            Read::Whole(_, end) => Read::Other(error, end),
-            Read::Cut => Read::Cut,
-            Read::Broken(error) | Read::Other(error, _) => Read::Broken(error),
-        },
         Some(Err(error)) if error.is_eof() => Read::Cut,
-        Some(Err(error)) => Read::Broken(error),
+        // What is wrong in the eyes of its reader may be JSON all the same.
+        Some(Err(error)) => {
+            let mut values = serde_json::Deserializer::from_slice(text).into_iter::<IgnoredAny>();
+            match values.next() {
+                Some(Ok(IgnoredAny)) => Read::Other(error, values.byte_offset()),
+                Some(Err(error)) if !error.is_eof() => Read::Broken(error),
+                _ => Read::Cut,
+            }
+        }
     }
 }
 
@@ -805,6 +827,66 @@ mod tests {
                 "{text} {errors:?}"
             );
         }
+    }
+
+    #[test]
+    fn a_document_behind_a_list_that_was_cut_is_not_its_element() {
+        let [a, b, c] = ["sg-a", "sg-b", "sg-c"].map(group);
+        let answers = |group: &str| {
+            let answer = format!("{{\"SecurityGroups\":[{group}]}}");
+            let other_order = format!("{{\"NextToken\":null,\"SecurityGroups\":[{group}]}}");
+            let list = format!("[{group}]");
+            [pretty(&answer), answer, pretty(&list), list, other_order]
+        };
+        for cut in [
+            format!("[{a},\n"),
+            format!("{{\"SecurityGroups\": [\n  {a},\n"),
+        ] {
+            for (of_b, of_c) in answers(&b).iter().zip(answers(&c)) {
+                let text = format!("{cut}{of_b}\n{of_c}\n");
+                let (ids, errors) = read(text.as_bytes());
+                assert_eq!(ids, ["sg-a", "sg-b", "sg-c"], "{text}{errors:?}");
+                assert!(errors[0].contains("was the list cut off"), "{errors:?}");
+            }
+        }
+        let (ids, errors) = read(format!("[\n[{b}]\n{c}").as_bytes());
+        assert_eq!((ids.len(), errors.len()), (2, 1), "{errors:?}");
+    }
+
+    #[test]
+    fn a_bad_element_costs_only_itself() {
+        let (a, c) = (group("sg-a"), group("sg-c"));
+        let list_last =
+            format!("{{\"GroupId\":\"sg-b\",\"IpPermissions\":[],\"SecurityGroups\":[{a}]}}");
+        let bad_text = b"{\"GroupId\":\"sg-\xff\",\"IpPermissions\":[]}".as_slice();
+        for bad in [list_last.as_bytes(), bad_text, b"3", b"null", b"\"sg-b\""] {
+            let text = [b"[", a.as_bytes(), b",", bad, b",", c.as_bytes(), b"]"].concat();
+            let (ids, errors) = read(&text);
+            let shown = String::from_utf8_lossy(&text);
+            assert_eq!((ids.len(), errors.len()), (2, 1), "{shown} {errors:?}");
+            assert!(!ids.contains(&"sg-b".to_owned()), "{shown}");
+        }
+    }
+
+    #[test]
+    fn many_documents_without_an_end_do_not_keep_the_last_from_coming() {
+        for cut in [
+            "{\"GroupId\":\"sg-1\",\"IpPermissions\":[\n",
+            "{\"SecurityGroups\":[\n",
+            "{\"X\":[\n3\n,\n",
+        ] {
+            let text = format!("{}{}\n{}\n", cut.repeat(2000), group("sg-a"), group("sg-b"));
+            let (ids, errors) = read(text.as_bytes());
+            assert!(
+                ids.ends_with(&["sg-b".to_owned()]) && !errors.is_empty(),
+                "{cut}"
+            );
+        }
+        let text = format!("{}{}\n", "{\"a\":[\n".repeat(50), group("sg-a"));
+        let mut documents = Documents::new("f", text.as_bytes());
+        documents.in_vain = IN_VAIN + 1;
+        let (groups, errors): (Vec<_>, Vec<_>) = documents.partition(Result::is_ok);
+        assert_eq!((groups.len(), errors.len()), (1, 50));
     }
 
     #[test]
