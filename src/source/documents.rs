@@ -66,8 +66,9 @@ pub struct Documents<R> {
     place: Place,
     /// Groups of a document that was read as a whole.
     ready: VecDeque<Result<SecurityGroup, InputError>>,
-    /// How much was looked at in vain behind the first lines of documents that were cut.
+    /// How much was looked at in vain behind the first lines of documents that were cut, and of how many.
     in_vain: usize,
+    cut: usize,
     has_document: bool,
     is_done: bool,
 }
@@ -107,8 +108,10 @@ enum Read<T> {
 
 /// How much is read ahead for the end of a line.
 const CHUNK: usize = 1 << 16;
-/// How much may be looked at in vain: a document without an end takes a look at all the rest, and there may be many.
-const IN_VAIN: usize = 1 << 28;
+/// How much may be looked at in vain, when more than a few documents are cut: one without an end takes a look at all the
+/// rest.
+const IN_VAIN: usize = 1 << 26;
+const FEW: usize = 16;
 /// How an answer of EC2 begins, in as few characters as can be.
 const ANSWER: &[u8] = br#"{"SecurityGroups":["#;
 /// What is said of a document within the list of another.
@@ -128,6 +131,7 @@ impl<R: BufRead> Documents<R> {
             place: Place::Beginning,
             ready: VecDeque::new(),
             in_vain: 0,
+            cut: 0,
             has_document: false,
             is_done: false,
         }
@@ -259,13 +263,15 @@ impl<R: BufRead> Documents<R> {
             Some(error) => self.parse_error(error),
             None => self.error("the JSON document is cut off here: of the rest, only what stands whole on a line of its own is evaluated"),
         };
-        let lines_read = error.map_or(usize::MAX, serde_json::Error::line);
-        let mut ends = memchr_iter(b'\n', self.text(0));
-        self.in_vain += match ends.nth(lines_read.saturating_sub(1)) {
-            Some(end) if lines_read > 1 => end,
-            Some(_) => 0,
-            None => self.text(0).len(),
+        let all = self.text(0).len();
+        self.in_vain += match error.map(serde_json::Error::line) {
+            None => all,
+            Some(..=1) => 0,
+            Some(line) => memchr_iter(b'\n', self.text(0))
+                .nth(line - 1)
+                .unwrap_or(all),
         };
+        self.cut += 1;
         let line = self.next_line()?;
         self.take(line);
         // What is broken within a line is a bad line.
@@ -346,7 +352,7 @@ impl<R: BufRead> Documents<R> {
             self.take(length);
             return Ok(Some(group));
         }
-        if self.in_vain > IN_VAIN && !self.is_line_whole()? {
+        if self.cut > FEW && self.in_vain > IN_VAIN && !self.is_line_whole()? {
             return Err(self.lose(None)?);
         }
         let list = match first {
@@ -884,7 +890,7 @@ mod tests {
         }
         let text = format!("{}{}\n", "{\"a\":[\n".repeat(50), group("sg-a"));
         let mut documents = Documents::new("f", text.as_bytes());
-        documents.in_vain = IN_VAIN + 1;
+        (documents.in_vain, documents.cut) = (IN_VAIN + 1, FEW + 1);
         let (groups, errors): (Vec<_>, Vec<_>) = documents.partition(Result::is_ok);
         assert_eq!((groups.len(), errors.len()), (1, 50));
     }
