@@ -423,14 +423,14 @@ impl Policy {
         }
         self.find_split_ranges(parts, &mut grounds);
         grounds.sort_by_key(|ground| ground.key);
-        let of_one = || grounds.chunk_by(|a, b| a.key == b.key);
-        let mut violations = Vec::with_capacity(of_one().count());
-        for grounds in of_one() {
-            violations.extend(self.violation(group, grounds, peers).map(|mut violation| {
+        let violations = grounds
+            .chunk_by(|a, b| a.key == b.key)
+            .filter_map(|grounds| {
+                let mut violation = self.violation(group, grounds, peers)?;
                 self.exempt(group, &mut violation, today);
-                violation
-            }));
-        }
+                Some(violation)
+            })
+            .collect();
         Verdict::of(violations)
     }
 

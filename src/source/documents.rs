@@ -258,7 +258,7 @@ impl<R: BufRead> Documents<R> {
     }
 
     /// What is next is not JSON, or has no end. Behind its first line something else may begin.
-    fn lose(&mut self, error: Option<&serde_json::Error>) -> Result<Fault, Fault> {
+    fn lose(&mut self, error: Option<&serde_json::Error>) -> Fault {
         let fault = match error {
             Some(error) => self.parse_error(error),
             None => self.error("the JSON document is cut off here: of the rest, only what stands whole on a line of its own is evaluated"),
@@ -272,14 +272,33 @@ impl<R: BufRead> Documents<R> {
                 .unwrap_or(all),
         };
         self.cut += 1;
-        let line = self.next_line()?;
-        self.take(line);
+        match self.next_line() {
+            Ok(line) => self.take(line),
+            Err(unreadable) => return unreadable,
+        }
         // What is broken within a line is a bad line.
         self.place = match error {
             Some(error) if error.line() <= 1 => Place::Between,
             _ => Place::Lost,
         };
-        Ok(Fault::Error(fault))
+        Fault::Error(fault)
+    }
+
+    /// Uses the next value, read behind a beginning that it has been given. What is none is lost.
+    fn take_value<T: DeserializeOwned>(&mut self, beginning: &[u8]) -> Result<T, Fault> {
+        match self.value(beginning)? {
+            Read::Whole(value, length) => {
+                self.take(length);
+                Ok(value)
+            }
+            Read::Other(error, length) => {
+                let fault = self.parse_error(&error);
+                self.take(length);
+                Err(Fault::Error(fault))
+            }
+            Read::Broken(error) => Err(self.lose(Some(&error))),
+            Read::Cut => Err(self.lose(None)),
+        }
     }
 
     /// The next group, or the end.
@@ -353,7 +372,7 @@ impl<R: BufRead> Documents<R> {
             return Ok(Some(group));
         }
         if self.cut > FEW && self.in_vain > IN_VAIN && !self.is_line_whole()? {
-            return Err(self.lose(None)?);
+            return Err(self.lose(None));
         }
         let list = match first {
             b'[' => Some(1),
@@ -366,16 +385,9 @@ impl<R: BufRead> Documents<R> {
             self.place = Place::List { used: 0, is_answer };
             return Ok(None);
         }
-        match self.value::<Document>(&[])? {
-            Read::Whole(document, length) => {
-                self.ready_all(document);
-                self.take(length);
-                Ok(None)
-            }
-            Read::Other(error, length) => Err(self.refuse(&error, length)),
-            Read::Broken(error) => Err(self.lose(Some(&error))?),
-            Read::Cut => Err(self.lose(None)?),
-        }
+        let document = self.take_value(&[])?;
+        self.ready_all(document);
+        Ok(None)
     }
 
     /// A bare group that stands on one line, with its length.
@@ -421,7 +433,7 @@ impl<R: BufRead> Documents<R> {
     /// The next element of a list, or its end.
     fn element(&mut self, used: usize, is_answer: bool) -> Result<Option<SecurityGroup>, Fault> {
         let Some((mut at, mut byte)) = self.visible(0)? else {
-            return Err(self.lose(None)?);
+            return Err(self.lose(None));
         };
         if byte == b']' {
             self.take(at + 1);
@@ -445,31 +457,23 @@ impl<R: BufRead> Documents<R> {
             self.place = Place::Between;
             return Err(Fault::Error(fault));
         }
-        let read = self.value::<Document>(&[])?;
-        let next = Place::List {
-            used: used + 1,
-            is_answer,
-        };
-        match read {
-            Read::Whole(Document::Group(group), length) => {
-                self.take(length);
-                self.place = next;
-                Ok(Some(*group))
-            }
-            Read::Whole(document, length) => {
-                let fault = self.error(WITHIN);
+        let line = self.line;
+        let element = self.take_value(&[]);
+        // Of what was not lost the list goes on behind it.
+        if matches!(self.place, Place::List { .. }) {
+            let used = used + 1;
+            self.place = Place::List { used, is_answer };
+        }
+        match element? {
+            Document::Group(group) => Ok(Some(*group)),
+            document => {
                 self.ready_all(document);
-                self.take(length);
-                self.place = next;
-                Err(Fault::Error(fault))
+                Err(Fault::Error(InputError {
+                    line: Some(line),
+                    index: Some(used),
+                    ..self.error(WITHIN)
+                }))
             }
-            Read::Other(error, length) => {
-                let fault = self.refuse(&error, length);
-                self.place = next;
-                Err(fault)
-            }
-            Read::Broken(error) => Err(self.lose(Some(&error))?),
-            Read::Cut => Err(self.lose(None)?),
         }
     }
 
@@ -479,20 +483,8 @@ impl<R: BufRead> Documents<R> {
         if !is_answer {
             return Ok(None);
         }
-        match self.value::<Document>(&[ANSWER, b"]"].concat())? {
-            Read::Whole(_, length) => self.take(length),
-            Read::Other(error, length) => return Err(self.refuse(&error, length)),
-            Read::Broken(error) => return Err(self.lose(Some(&error))?),
-            Read::Cut => return Err(self.lose(None)?),
-        }
+        self.take_value::<Document>(&[ANSWER, b"]"].concat())?;
         Ok(None)
-    }
-
-    /// JSON that is not what is wanted.
-    fn refuse(&mut self, error: &serde_json::Error, length: usize) -> Fault {
-        let fault = self.parse_error(error);
-        self.take(length);
-        Fault::Error(fault)
     }
 
     fn ready_all(&mut self, document: Document) {

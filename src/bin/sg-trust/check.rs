@@ -178,9 +178,6 @@ impl<'a> Waiting<'a> {
     /// The groups that waited for this one alone.
     fn release(&mut self, came: &GroupId) -> Vec<Held<'a>> {
         let mut released = Vec::new();
-        if self.waiters.is_empty() {
-            return released;
-        }
         for number in self.waiters.remove(came).unwrap_or_default() {
             let Entry::Occupied(mut held) = self.groups.entry(number) else {
                 continue;
