@@ -19,6 +19,19 @@ pub struct Scope {
     pub account: AccountId,
 }
 
+impl Scope {
+    /// The default product of the account, under which it publishes findings of its own.
+    #[must_use]
+    pub fn product_arn(&self) -> String {
+        let Self {
+            partition,
+            region,
+            account,
+        } = self;
+        format!("arn:{partition}:securityhub:{region}:{account}:product/{account}/default")
+    }
+}
+
 /// What becomes of the finding of a group that passed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Passed {

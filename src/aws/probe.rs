@@ -122,16 +122,14 @@ fn of_import(outcome: Result<Imported, Failure>) -> Probe {
 /// A finding without a resource, which Security Hub must refuse.
 fn refusable(scope: &Scope) -> Value {
     let Scope {
-        partition,
-        region,
-        account,
+        region, account, ..
     } = scope;
     let moment = "1970-01-01T00:00:00.000Z";
     let text = "sg-trust doctor: a finding that must be refused";
     json!({
         "SchemaVersion": "2018-10-08",
         "Id": format!("{region}/{account}/{}/doctor", policy::ID),
-        "ProductArn": format!("arn:{partition}:securityhub:{region}:{account}:product/{account}/default"),
+        "ProductArn": scope.product_arn(),
         "GeneratorId": policy::ID,
         "AwsAccountId": account,
         "CreatedAt": moment,

@@ -176,10 +176,10 @@ impl SecurityHub {
                 ),
                 "AccessDeniedException" | "AccessDenied" => format!(
                     "security hub denies {operation} in {place} ({code}: {message}). The four causes: the role lacks \
-                     securityhub:{operation} on arn:{}:securityhub:{}:{}:product/{}/default (or a policy above denies it); \
+                     securityhub:{operation} on {} (or a policy above denies it); \
                      the credentials are of another account; the Region or partition is another; or Security Hub CSPM is \
                      not enabled there",
-                    self.scope.partition, self.scope.region, self.scope.account, self.scope.account
+                    self.scope.product_arn()
                 ),
                 _ => format!("security hub {operation} in {place}: {message} ({code})"),
             }),
@@ -188,22 +188,13 @@ impl SecurityHub {
 }
 
 impl SecurityHub {
-    fn product_arn(&self) -> String {
-        let Scope {
-            partition,
-            region,
-            account,
-        } = &self.scope;
-        format!("arn:{partition}:securityhub:{region}:{account}:product/{account}/default")
-    }
-
     /// What of the API's answer is really asked for. Other tools' findings are never touched, whatever the filters let
     /// through.
     fn standing(&self, finding: ReadFinding, which: Which<'_>) -> Option<Standing> {
         let Scope {
             region, account, ..
         } = &self.scope;
-        let is_own = finding.product_arn.as_deref() == Some(self.product_arn().as_str())
+        let is_own = finding.product_arn.as_deref() == Some(self.scope.product_arn().as_str())
             && finding.generator_id.as_deref() == Some(policy::ID)
             && finding.aws_account_id.as_deref() == Some(account.as_str());
         let id = finding.id?;
@@ -254,7 +245,7 @@ impl SecurityHub {
         let active = || equals([RecordState::Active.as_str()]);
         let archived = || equals([RecordState::Archived.as_str()]);
         let mut filters = json!({
-            "ProductArn": equals([self.product_arn()]),
+            "ProductArn": equals([self.scope.product_arn()]),
             "GeneratorId": equals([policy::ID]),
             "AwsAccountId": equals([self.scope.account.as_str()]),
         });

@@ -94,9 +94,7 @@ fn unfinished(finding: &Finding) -> Asff {
     Asff {
         schema_version: "2018-10-08",
         id: finding.id(),
-        product_arn: format!(
-            "arn:{partition}:securityhub:{region}:{account}:product/{account}/default"
-        ),
+        product_arn: scope.product_arn(),
         product_name: env!("CARGO_PKG_NAME"),
         generator_id: policy::ID,
         aws_account_id: account.to_owned(),
