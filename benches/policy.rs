@@ -10,9 +10,9 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use jiff::Timestamp;
+use sg_trust::input::describe::GroupReader;
 use sg_trust::model::SecurityGroup;
-use sg_trust::policy::{Peers, Policy, Status, day_of};
-use sg_trust::source::documents::Documents;
+use sg_trust::policy::{ReferencedGroups, Settings, Status, day_of};
 
 /// Groups that are read before they are evaluated: `published.py` has as many.
 const AT_A_TIME: usize = 100;
@@ -29,7 +29,7 @@ fn main() -> anyhow::Result<()> {
         )?;
         return Ok(());
     };
-    let policy = Policy::default();
+    let policy = Settings::default();
     let mut seconds = Vec::new();
     for _ in 0..rounds.parse()? {
         let (of_all, of_passed) = round(&path, &policy)?;
@@ -39,14 +39,19 @@ fn main() -> anyhow::Result<()> {
     Ok(())
 }
 
-fn round(path: &str, policy: &Policy) -> anyhow::Result<(Duration, Duration)> {
+fn round(path: &str, policy: &Settings) -> anyhow::Result<(Duration, Duration)> {
     let file = File::open(path).context(path.to_owned())?;
-    let mut documents = Documents::new(path, BufReader::new(file));
-    let (peers, today) = (Peers::default(), day_of(Timestamp::now()));
+    let mut documents = GroupReader::new(path, BufReader::new(file));
+    let (peers, today) = (ReferencedGroups::default(), day_of(Timestamp::now()));
     let evaluate = |groups: &[SecurityGroup]| {
         let began = Instant::now();
         for group in groups {
-            black_box(policy.evaluate(black_box(group), &peers, today));
+            black_box(sg_trust::policy::evaluate(
+                &policy,
+                black_box(group),
+                &peers,
+                today,
+            ));
         }
         began.elapsed()
     };
@@ -60,7 +65,9 @@ fn round(path: &str, policy: &Policy) -> anyhow::Result<(Duration, Duration)> {
             return Ok((of_all, of_passed));
         }
         of_all += evaluate(&groups);
-        groups.retain(|group| policy.evaluate(group, &peers, today).status == Status::Passed);
+        groups.retain(|group| {
+            sg_trust::policy::evaluate(&policy, group, &peers, today).status == Status::Passed
+        });
         of_passed += evaluate(&groups);
     }
 }

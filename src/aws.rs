@@ -30,14 +30,12 @@ use crate::model::Region;
 
 pub mod caller;
 mod calls;
-#[cfg(test)]
-mod canned;
 pub mod ec2;
 mod findings;
-pub mod function;
-pub mod logging;
 pub mod probe;
 pub mod securityhub;
+#[cfg(test)]
+mod testing;
 
 /// Attempts of one operation, the first included.
 const ATTEMPTS: u32 = 4;
@@ -46,13 +44,13 @@ const CONNECT: Duration = Duration::from_secs(2);
 
 /// How long the calls of one run may take: EC2's and Security Hub's own answers take far less.
 #[derive(Debug, Clone, Copy)]
-pub struct Patience {
+pub struct Timeouts {
     attempt: Duration,
     operation: Duration,
     until: Option<Instant>,
 }
 
-impl Patience {
+impl Timeouts {
     /// For the few calls of one event.
     pub const EVENT: Self = Self {
         attempt: Duration::from_secs(3),
@@ -102,7 +100,7 @@ pub async fn load(region: Option<&Region>) -> SdkConfig {
     let mut loader = aws_config::defaults(BehaviorVersion::v2026_01_12())
         .http_client(http_client)
         .retry_config(RetryConfig::standard().with_max_attempts(ATTEMPTS))
-        .timeout_config(timeouts(Patience::EVENT.attempt, Patience::EVENT.operation));
+        .timeout_config(timeouts(Timeouts::EVENT.attempt, Timeouts::EVENT.operation));
     // The SDK asks the environment first. Where it has all, as in Lambda, those who would be asked next are not made:
     // that takes as long as the rest of the configuration.
     let region = region

@@ -4,33 +4,9 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use crate::model::{AccountId, GroupId, Partition, Region, SecurityGroup};
+use crate::event::{ChangeProof, Record, Trigger};
+use crate::model::{GroupId, Scope, SecurityGroup};
 use crate::policy::{self, Severity, Status, Verdict, Violation};
-use crate::trigger::{Proof, Record, Trigger};
-
-/// Where findings stand: one account in one Region.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Scope {
-    /// The partition.
-    pub partition: Partition,
-    /// The Region.
-    pub region: Region,
-    /// The account.
-    pub account: AccountId,
-}
-
-impl Scope {
-    /// The default product of the account, under which it publishes findings of its own.
-    #[must_use]
-    pub fn product_arn(&self) -> String {
-        let Self {
-            partition,
-            region,
-            account,
-        } = self;
-        format!("arn:{partition}:securityhub:{region}:{account}:product/{account}/default")
-    }
-}
 
 /// What becomes of the finding of a group that passed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -65,7 +41,7 @@ pub struct Finding {
     /// What was found.
     pub subject: Subject,
     /// The event that led to it.
-    pub event: Option<Evidence>,
+    pub event: Option<Attribution>,
 }
 
 /// What was found.
@@ -81,7 +57,7 @@ pub enum Subject {
 
 /// The event behind a finding.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Evidence {
+pub struct Attribution {
     /// The last event: who, when, from where.
     pub last: Record,
     /// The event that added a rule that is among the violations, where there is one: whoever tags a group must not
@@ -161,24 +137,24 @@ impl Finding {
         if let Some(last) = recorded().next() {
             let opener = recorded().find(|trigger| self.was_opened_by(&trigger.proof));
             let opened = opener.map(|trigger| trigger.record.clone());
-            self.event = Some(Evidence {
+            self.event = Some(Attribution {
                 last: last.record.clone(),
                 opened,
             });
         }
     }
 
-    fn was_opened_by(&self, proof: &Proof) -> bool {
-        let Proof::Existed { added, .. } = proof else {
+    fn was_opened_by(&self, proof: &ChangeProof) -> bool {
+        let ChangeProof::Existed { added, .. } = proof else {
             return false;
         };
         self.violations().iter().any(|violation| {
             added.iter().any(|rule| {
                 violation.source.group_id.as_ref() == Some(&rule.source)
                     && violation
-                        .openings
+                        .traffic
                         .iter()
-                        .any(|opening| opening.opens_as(&rule.opening))
+                        .any(|traffic| traffic.is_same_as(&rule.traffic))
             })
         })
     }

@@ -3,40 +3,38 @@
 //! One policy, [`AWS.SecurityGroup.RestrictsInterSecurityGroupTraffic`](policy::ID): a security group must not let
 //! another security group reach all its ports.
 //!
-//! # Layout
+//! # The map
 //!
-//! ```text
-//! event JSON ──trigger──▶ Trigger ──source──▶ SecurityGroups ──policy──▶ Verdict ──finding──▶ Finding ──sink──▶ Security Hub
-//!              (pure)               (I/O edge)               (pure)              (pure)              (I/O edge)
-//!                         └────────────── pipeline: the only place that knows all of them ──────────────┘
-//! ```
+//! A module uses only what stands above it in this table; `.ci/laws` checks it.
 //!
-//! | module | has |
-//! |---|---|
-//! | [`model`] | a security group, in EC2's own words and shapes |
-//! | [`trigger`] | what an event makes the product do: classification, no I/O |
-//! | [`policy`] | the evaluation: a pure function of a group and the settings |
-//! | [`finding`] | the result with its identity and state, before any format |
-//! | [`render`] | findings and verdicts as ASFF, JSON, or a table |
-//! | [`source`] | where groups come from: the trait, and an account snapshot in a file |
-//! | [`sink`] | where findings go: the trait, and a writer |
-//! | [`pipeline`] | one event from its JSON to its published findings |
-//! | `aws` | EC2, Security Hub and the Lambda function, on the AWS SDK (feature `aws`) |
-//! | [`telemetry`] | what a run tells about itself |
-//! | [`text`] | text that others chose, made fit to be shown |
+//! | module | has | knows |
+//! |---|---|---|
+//! | [`text`] | text that others chose, made safe to show | nothing |
+//! | [`model`] | ids, scope, groups, permissions, ports, in EC2's own words | text |
+//! | [`input`] | groups read from files | model |
+//! | [`event`] | what an event makes the product do | model |
+//! | [`policy`] | the evaluation: a pure function of a group and the settings | model |
+//! | [`config`] | `policy.toml` read into settings, with line and key of an error | policy |
+//! | [`finding`] | the result with its identity, lifecycle, attribution and fingerprint | policy, event |
+//! | [`remediation`] | the commands that mend a violation | policy |
+//! | [`report`] | sentences, and the formats: table, JSON, ASFF | finding, remediation |
+//! | [`engine`] | one invocation: read, decide, apply | finding |
+//! | `aws` | EC2, Security Hub and STS on the AWS SDK (feature `aws`) | engine, report |
+//! | `lambda` | the function: environment, handler, answer, log, metrics (feature `aws`) | engine, aws |
 //!
-//! `model`, `trigger`, `policy`, `finding` and `render` are synchronous and pure: time, account and Region come in as
-//! arguments, so that a test of any of them needs no fake.
+//! `text` to `remediation`, and the decisions of `engine`, are pure: time, account and Region are arguments.
 
 #[cfg(feature = "aws")]
 pub mod aws;
+pub mod config;
+pub mod engine;
+pub mod event;
 pub mod finding;
+pub mod input;
+#[cfg(feature = "aws")]
+pub mod lambda;
 pub mod model;
-pub mod pipeline;
 pub mod policy;
-pub mod render;
-pub mod sink;
-pub mod source;
-pub mod telemetry;
+pub mod remediation;
+pub mod report;
 pub mod text;
-pub mod trigger;

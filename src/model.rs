@@ -15,9 +15,14 @@ use std::marker::PhantomData;
 use serde::de::{DeserializeSeed, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
-mod names;
+mod ids;
+pub mod ports;
+mod scope;
+mod traffic;
 
-pub use names::{AccountId, GroupId, Partition, Region, VpcId};
+pub use ids::{AccountId, GroupId, Partition, Region, VpcId};
+pub use scope::Scope;
+pub use traffic::{GroupRule, Traffic};
 
 /// A security group, with what the policy and the finding need of it.
 #[derive(Debug, Clone, PartialEq, Eq)]

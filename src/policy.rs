@@ -1,6 +1,6 @@
 //! The policy: a security group must not let another security group reach all its ports.
 //!
-//! [`Policy::evaluate`] is a pure function of a group, of what is known of the groups it lets in, of the day, and of the
+//! [`Settings::evaluate`] is a pure function of a group, of what is known of the groups it lets in, of the day, and of the
 //! settings: no clock, no I/O, no environment.
 //!
 //! # Why it matters
@@ -21,19 +21,18 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 
-use crate::model::{AccountId, GroupId, GroupPair, IpPermission, Protocol, SecurityGroup};
+use crate::model::ports::{PortSet, clip, width};
+use crate::model::{
+    AccountId, GroupPair, GroupRule, IpPermission, Protocol, SecurityGroup, Traffic,
+};
 
 pub mod exemption;
-pub mod fix;
-pub mod ports;
 pub mod sensitivity;
-pub mod sentence;
 pub mod settings;
 
-use exemption::{Consideration, Exemption};
-use ports::{PortSet, clip, width};
-pub use sensitivity::{Levels, Peers};
-pub use settings::{Policy, Reading};
+use exemption::{Exemption, ExemptionMatch};
+pub use sensitivity::{Levels, ReferencedGroups};
+pub use settings::{Reading, Settings};
 
 /// The policy's id, which is also the `GeneratorId` of its findings.
 pub const ID: &str = "AWS.SecurityGroup.RestrictsInterSecurityGroupTraffic";
@@ -211,7 +210,7 @@ pub struct Violation {
     /// Whom the group lets in.
     pub source: Source,
     /// The permissions behind it, sorted, each once: what has to be revoked.
-    pub openings: Vec<Opening>,
+    pub traffic: Vec<Traffic>,
     /// The exemption that covers it: the first that does.
     pub exemption: Option<Exemption>,
     /// The numbers of all exemptions that match it, also of those that have ended.
@@ -222,91 +221,26 @@ pub struct Violation {
     pub rule_ids: Vec<String>,
 }
 
-/// An ingress rule for a group, with its id.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Rule {
-    /// `SecurityGroupRuleId`, `sgr-…`.
-    pub rule_id: String,
-    /// The group that has it.
-    pub group_id: GroupId,
-    /// The id of the group that it lets in.
-    pub source: String,
-    /// Protocol and ports.
-    pub opening: Opening,
-}
-
 impl Violation {
-    /// The violation in one plain sentence, given the group that it is of.
-    #[must_use]
-    pub fn sentence(&self, group: &SecurityGroup) -> String {
-        sentence::violation(group, self)
-    }
-
     /// Notes the ids of the rules behind it, of the rules of its group. None, unless every part of it has one: what is
     /// revoked by ids must be all of it.
-    pub fn name_rules(&mut self, rules: &[&Rule]) {
-        let behind = |opening: &Opening| {
-            let is_behind = |rule: &&&Rule| {
+    pub fn name_rules(&mut self, rules: &[&GroupRule]) {
+        let behind = |traffic: &Traffic| {
+            let is_behind = |rule: &&&GroupRule| {
                 self.source.group_id.as_ref() == Some(&rule.source)
-                    && rule.opening.opens_as(opening)
+                    && rule.traffic.is_same_as(traffic)
             };
             let ids: Vec<_> = rules
                 .iter()
                 .filter(is_behind)
-                .map(|rule| rule.rule_id.clone())
+                .filter_map(|rule| rule.rule_id.clone())
                 .collect();
             (!ids.is_empty()).then_some(ids)
         };
-        let ids: Option<Vec<_>> = self.openings.iter().map(behind).collect();
+        let ids: Option<Vec<_>> = self.traffic.iter().map(behind).collect();
         self.rule_ids = ids.unwrap_or_default().concat();
         self.rule_ids.sort_unstable();
         self.rule_ids.dedup();
-    }
-}
-
-/// Protocol and ports of a permission, as EC2 has them: a rule is revoked by exactly these.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Opening {
-    /// The protocol.
-    pub protocol: Protocol,
-    /// First port, absent for all traffic.
-    pub from_port: Option<i64>,
-    /// Last port, absent for all traffic.
-    pub to_port: Option<i64>,
-}
-
-impl Opening {
-    /// Of one permission or rule. All protocols with ports -1 to -1 is how some of EC2's answers write "no ports".
-    #[must_use]
-    pub fn new(protocol: Protocol, from_port: Option<i64>, to_port: Option<i64>) -> Self {
-        if protocol.is_all() && (from_port, to_port) == (Some(-1), Some(-1)) {
-            return Self {
-                protocol,
-                from_port: None,
-                to_port: None,
-            };
-        }
-        Self {
-            protocol,
-            from_port,
-            to_port,
-        }
-    }
-
-    /// Is it the same to EC2, which takes no notice of the ports of a rule for all protocols?
-    #[must_use]
-    pub fn opens_as(&self, other: &Self) -> bool {
-        self == other || self.protocol.is_all() && other.protocol.is_all()
-    }
-
-    /// Of a permission.
-    #[must_use]
-    pub fn of(permission: &IpPermission) -> Self {
-        Self::new(
-            permission.ip_protocol.clone(),
-            permission.from_port,
-            permission.to_port,
-        )
     }
 }
 
@@ -360,7 +294,7 @@ impl<'a> SourceKey<'a> {
 
 /// What the policy says of one permission by itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Judgement {
+pub enum PermissionCheck {
     /// It names no security group.
     NotInterGroup,
     /// It is a violation, whatever else the group allows.
@@ -377,7 +311,7 @@ pub struct Union {
     pub source: Source,
     /// Over which protocol; the permissions for all protocols count with each.
     pub protocol: Protocol,
-    /// Which.
+    /// FindingFilter.
     pub ports: PortSet,
     /// Are they more than `max_open_ports`?
     pub is_too_much: bool,
@@ -399,10 +333,20 @@ struct Part<'a> {
     pair: &'a GroupPair,
 }
 
-impl Policy {
+/// What the policy says of a group on a day (in UTC), given what is known of the groups that it lets in.
+#[must_use]
+pub fn evaluate(
+    settings: &Settings,
+    group: &SecurityGroup,
+    referenced: &ReferencedGroups,
+    today: Date,
+) -> Verdict {
+    settings.evaluate(group, referenced, today)
+}
+
+impl Settings {
     /// What this policy says of a group on a day (in UTC), given what is known of the groups that it lets in.
-    #[must_use]
-    pub fn evaluate(&self, group: &SecurityGroup, peers: &Peers, today: Date) -> Verdict {
+    fn evaluate(&self, group: &SecurityGroup, peers: &ReferencedGroups, today: Date) -> Verdict {
         if self.is_clear(group) {
             return Verdict::of(Vec::new());
         }
@@ -410,15 +354,15 @@ impl Policy {
         let mut parts: Vec<Part<'_>> = Vec::new();
         for permission in &group.ip_permissions {
             match self.judge(permission) {
-                Judgement::Violates(reason) => {
+                PermissionCheck::Violates(reason) => {
                     grounds.extend(permission.user_id_group_pairs.iter().map(|pair| Ground {
                         key: (SourceKey::of(pair), &permission.ip_protocol, reason),
                         permission,
                         pair,
                     }));
                 }
-                Judgement::Within(Some(ports)) => parts.extend(Part::of(permission, ports)),
-                Judgement::NotInterGroup | Judgement::Within(None) => {}
+                PermissionCheck::Within(Some(ports)) => parts.extend(Part::of(permission, ports)),
+                PermissionCheck::NotInterGroup | PermissionCheck::Within(None) => {}
             }
         }
         self.find_split_ranges(parts, &mut grounds);
@@ -440,12 +384,12 @@ impl Policy {
         let mut ports = 0;
         for permission in &group.ip_permissions {
             match self.judge(permission) {
-                Judgement::Violates(_) => return false,
-                Judgement::Within(Some(range)) => {
+                PermissionCheck::Violates(_) => return false,
+                PermissionCheck::Within(Some(range)) => {
                     let pairs = permission.user_id_group_pairs.len();
                     ports += u64::from(width(range)) * u64::try_from(pairs).unwrap_or(u64::MAX);
                 }
-                Judgement::NotInterGroup | Judgement::Within(None) => {}
+                PermissionCheck::NotInterGroup | PermissionCheck::Within(None) => {}
             }
         }
         ports <= u64::from(self.max_open_ports)
@@ -455,9 +399,9 @@ impl Policy {
     fn exempt(&self, group: &SecurityGroup, violation: &mut Violation, today: Date) {
         for (number, exemption) in self.exemptions.iter().enumerate() {
             match exemption.consider(group, &violation.source, today) {
-                Consideration::Differs(_) => {}
-                Consideration::Ended(_) => violation.matched.push(number),
-                Consideration::Covers => {
+                ExemptionMatch::Differs(_) => {}
+                ExemptionMatch::Ended(_) => violation.matched.push(number),
+                ExemptionMatch::Covers => {
                     violation.matched.push(number);
                     violation.exemption.get_or_insert_with(|| exemption.clone());
                 }
@@ -467,35 +411,35 @@ impl Policy {
 
     /// What this policy says of one permission by itself.
     #[must_use]
-    pub fn judge(&self, permission: &IpPermission) -> Judgement {
+    pub fn judge(&self, permission: &IpPermission) -> PermissionCheck {
         if !permission.is_inter_group() {
-            return Judgement::NotInterGroup;
+            return PermissionCheck::NotInterGroup;
         }
         let (Some(from), Some(to)) = (permission.from_port, permission.to_port) else {
-            return Judgement::Violates(Reason::AllTraffic);
+            return PermissionCheck::Violates(Reason::AllTraffic);
         };
         let all_ports = (from, to) == (0, 65_535);
         if self.reading == Reading::Reference {
             return if all_ports {
-                Judgement::Violates(Reason::AllPorts)
+                PermissionCheck::Violates(Reason::AllPorts)
             } else {
-                Judgement::Within(None)
+                PermissionCheck::Within(None)
             };
         }
         if permission.ip_protocol.is_all() && (from, to) == (-1, -1) {
-            return Judgement::Violates(Reason::AllTraffic);
+            return PermissionCheck::Violates(Reason::AllTraffic);
         }
         if all_ports {
-            return Judgement::Violates(Reason::AllPorts);
+            return PermissionCheck::Violates(Reason::AllPorts);
         }
         if permission.ip_protocol.is_icmp() {
-            return Judgement::Within(None);
+            return PermissionCheck::Within(None);
         }
         match clip(from, to) {
             Some(ports) if width(ports) > u32::from(self.max_open_ports) => {
-                Judgement::Violates(Reason::WideRange)
+                PermissionCheck::Violates(Reason::WideRange)
             }
-            ports => Judgement::Within(ports),
+            ports => PermissionCheck::Within(ports),
         }
     }
 
@@ -505,7 +449,7 @@ impl Policy {
     pub fn unions(&self, group: &SecurityGroup) -> Vec<Union> {
         let mut parts = Vec::new();
         for permission in &group.ip_permissions {
-            if let Judgement::Within(Some(ports)) = self.judge(permission) {
+            if let PermissionCheck::Within(Some(ports)) = self.judge(permission) {
                 parts.extend(Part::of(permission, ports));
             }
         }
@@ -570,20 +514,20 @@ impl Policy {
         &self,
         group: &SecurityGroup,
         grounds: &[Ground<'_>],
-        peers: &Peers,
+        peers: &ReferencedGroups,
     ) -> Option<Violation> {
         let (_, protocol, reason) = grounds.first()?.key;
-        let mut openings: Vec<_> = grounds
+        let mut traffic: Vec<_> = grounds
             .iter()
-            .map(|ground| Opening::of(ground.permission))
+            .map(|ground| Traffic::of(ground.permission))
             .collect();
-        openings.sort();
-        openings.dedup();
+        traffic.sort();
+        traffic.dedup();
         let ports = match reason {
             Reason::AllTraffic => PortSet::all(),
-            _ => openings
+            _ => traffic
                 .iter()
-                .filter_map(|opening| clip(opening.from_port?, opening.to_port?))
+                .filter_map(|traffic| clip(traffic.from_port?, traffic.to_port?))
                 .collect(),
         };
         let mut source = Source::of(group, grounds.iter().map(|ground| ground.pair));
@@ -601,7 +545,7 @@ impl Policy {
             ports,
             severity,
             source,
-            openings,
+            traffic,
             exemption: None,
             matched: Vec::new(),
             levels,

@@ -16,7 +16,7 @@ pub fn is_deceptive(character: char) -> bool {
 
 /// The text on one line, with deceptive characters written as Rust writes them (`\n`, `\u{202e}`).
 #[must_use]
-pub fn plain(text: &str) -> Cow<'_, str> {
+pub fn escape(text: &str) -> Cow<'_, str> {
     if !text.contains(is_deceptive) {
         return Cow::Borrowed(text);
     }
@@ -33,8 +33,8 @@ pub fn plain(text: &str) -> Cow<'_, str> {
 
 /// The text, or its beginning and `…`, in at most `most` UTF-16 code units: no service counts more for a character.
 #[must_use]
-pub fn cut(text: &str, most: usize) -> Cow<'_, str> {
-    if text.len() <= most || length(text) <= most {
+pub fn truncate(text: &str, most: usize) -> Cow<'_, str> {
+    if text.len() <= most || utf16_len(text) <= most {
         return Cow::Borrowed(text);
     }
     let mut out = String::new();
@@ -54,7 +54,7 @@ pub fn cut(text: &str, most: usize) -> Cow<'_, str> {
 
 /// The text's length in UTF-16 code units.
 #[must_use]
-pub fn length(text: &str) -> usize {
+pub fn utf16_len(text: &str) -> usize {
     text.chars().map(char::len_utf16).sum()
 }
 
@@ -67,22 +67,22 @@ mod tests {
     #[test]
     fn what_deceives_is_made_visible() {
         assert_eq!(
-            plain("a\nb\u{1b}[31m\u{202e}\u{9b}x"),
+            escape("a\nb\u{1b}[31m\u{202e}\u{9b}x"),
             r"a\nb\u{1b}[31m\u{202e}\u{9b}x"
         );
-        assert_eq!(plain("payments-db 👩‍💻 é"), "payments-db 👩‍💻 é");
+        assert_eq!(escape("payments-db 👩‍💻 é"), "payments-db 👩‍💻 é");
     }
 
     proptest! {
         #[test]
         fn plain_text_deceives_nobody(text in any::<String>()) {
-            prop_assert!(!plain(&text).contains(is_deceptive));
+            prop_assert!(!escape(&text).contains(is_deceptive));
         }
 
         #[test]
         fn a_cut_text_fits_and_is_a_beginning(text in any::<String>(), most in 0_usize..40) {
-            let short = cut(&text, most);
-            prop_assert!(length(&short) <= most);
+            let short = truncate(&text, most);
+            prop_assert!(utf16_len(&short) <= most);
             if short != text {
                 prop_assert!(text.starts_with(short.trim_end_matches('…')));
                 prop_assert!(most == 0 || short.ends_with('…'));

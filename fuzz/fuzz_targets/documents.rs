@@ -5,25 +5,25 @@
 use anstream::adapter::strip_str;
 use jiff::civil::Date;
 use libfuzzer_sys::fuzz_target;
-use sg_trust::policy::{Peers, Policy, Reading, Status};
-use sg_trust::render::{json, table};
-use sg_trust::source::documents::Documents;
+use sg_trust::policy::{ReferencedGroups, Settings, Reading, Status};
+use sg_trust::report::{json, table};
+use sg_trust::input::describe::GroupReader;
 use sg_trust::text::is_deceptive;
 
 fuzz_target!(|bytes: &[u8]| {
-    let effective = Policy::default();
-    let reference = Policy {
+    let effective = Settings::default();
+    let reference = Settings {
         reading: Reading::Reference,
-        ..Policy::default()
+        ..Settings::default()
     };
     let is_safe =
         |text: &str| !text.contains(|character| character != '\n' && is_deceptive(character));
-    for group in Documents::new("input", bytes).take(1000) {
+    for group in GroupReader::new("input", bytes).take(1000) {
         let Ok(group) = group else {
             continue;
         };
-        let verdict = effective.evaluate(&group, &Peers::default(), Date::MIN);
-        let published = reference.evaluate(&group, &Peers::default(), Date::MIN);
+        let verdict = sg_trust::policy::evaluate(&effective, &group, &ReferencedGroups::default(), Date::MIN);
+        let published = sg_trust::policy::evaluate(&reference, &group, &ReferencedGroups::default(), Date::MIN);
         assert!(published.status != Status::Failed || verdict.status == Status::Failed);
         // Colours are the table's own; where there is no terminal they are taken out.
         assert!(is_safe(

@@ -6,14 +6,15 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use jiff::civil::Date;
 use libfuzzer_sys::fuzz_target;
-use sg_trust::finding::{Context, Finding, Passed, Scope};
+use sg_trust::finding::{Context, Finding, Passed};
+use sg_trust::model::Scope;
 use sg_trust::model::{AccountId, GroupId, Partition, Region};
-use sg_trust::policy::{Peers, Policy};
-use sg_trust::render::asff;
-use sg_trust::source::documents::Documents;
+use sg_trust::policy::{ReferencedGroups, Settings};
+use sg_trust::report::asff;
+use sg_trust::input::describe::GroupReader;
 
 fuzz_target!(|bytes: &[u8]| {
-    let policy = Policy::default();
+    let policy = Settings::default();
     let account = AccountId::new("111111111111");
     let context = Arc::new(Context {
         scope: Scope {
@@ -24,12 +25,12 @@ fuzz_target!(|bytes: &[u8]| {
         passed: Passed::Archive,
         related_requirements: policy.related_requirements.clone(),
     });
-    for mut group in Documents::new("input", bytes).flatten().take(100) {
+    for mut group in GroupReader::new("input", bytes).flatten().take(100) {
         // These two are EC2's, and nobody else's, to choose.
         group.group_id = GroupId::new("sg-0123456789abcdef0");
         group.owner_id = Some(account.clone());
         group.security_group_arn = None;
-        let verdict = policy.evaluate(&group, &Peers::default(), Date::MIN);
+        let verdict = sg_trust::policy::evaluate(&policy, &group, &ReferencedGroups::default(), Date::MIN);
         let finding = Finding::evaluated(&context, Timestamp::UNIX_EPOCH, group, verdict);
         let rendered = asff::render(&finding).unwrap_or_else(|unfit| panic!("{unfit}"));
         assert!(asff::size(&rendered) <= 200_000);

@@ -3,13 +3,13 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use sg_trust::policy::Policy;
+use sg_trust::policy::Settings;
 
 fuzz_target!(|text: &str| {
-    match Policy::from_toml("policy.toml", text) {
+    match sg_trust::config::read("policy.toml", text) {
         Ok(policy) => {
-            let shown = policy.to_toml();
-            let again = Policy::from_toml("policy.toml", &shown);
+            let shown = sg_trust::config::to_toml(&policy);
+            let again = sg_trust::config::read("policy.toml", &shown);
             assert_eq!(again.as_ref().ok(), Some(&policy), "{shown}: {again:?}");
         }
         Err(error) => assert!(error.to_string().starts_with("policy.toml:")),

@@ -2,10 +2,10 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use sg_trust::render::json;
-use sg_trust::render::targets::Invocation;
+use sg_trust::report::json;
+use sg_trust::report::targets::Invocation;
 use sg_trust::text::is_deceptive;
-use sg_trust::trigger::{Action, Target, read};
+use sg_trust::event::{Action, Target, read};
 
 fuzz_target!(|bytes: &[u8]| {
     let Ok(event) = serde_json::from_slice(bytes) else {

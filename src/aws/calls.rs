@@ -18,7 +18,7 @@ use aws_smithy_types::body::SdkBody;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::{Failure, Patience};
+use super::{Failure, Timeouts};
 
 /// A call, by its name and the path that it is posted to.
 #[derive(Debug, Clone, Copy)]
@@ -33,7 +33,7 @@ impl Call {
         self,
         client: &Client,
         request: &impl Serialize,
-        patience: Patience,
+        patience: Timeouts,
     ) -> Result<A, Failure>
     where
         A: DeserializeOwned + std::fmt::Debug + Send + Sync + 'static,
@@ -41,11 +41,14 @@ impl Call {
         let request =
             serde_json::to_vec(request).map_err(|error| Failure::NotMade(error.to_string()))?;
         let answer = Arc::new(Mutex::new(None));
-        let mut call = client.describe_hub().customize().interceptor(Become {
-            call: self,
-            request,
-            answer: Arc::clone(&answer),
-        });
+        let mut call = client
+            .describe_hub()
+            .customize()
+            .interceptor(RewriteOperation {
+                call: self,
+                request,
+                answer: Arc::clone(&answer),
+            });
         if let Some(timeouts) = patience.other_timeouts() {
             call = call.config_override(
                 aws_sdk_securityhub::config::Builder::new().timeout_config(timeouts),
@@ -59,13 +62,13 @@ impl Call {
 
 /// Makes a call the one that is meant, and reads its answer.
 #[derive(Debug)]
-struct Become<A> {
+struct RewriteOperation<A> {
     call: Call,
     request: Vec<u8>,
     answer: Arc<Mutex<Option<A>>>,
 }
 
-impl<A: DeserializeOwned + std::fmt::Debug + Send + Sync> Intercept for Become<A> {
+impl<A: DeserializeOwned + std::fmt::Debug + Send + Sync> Intercept for RewriteOperation<A> {
     fn name(&self) -> &'static str {
         self.call.name
     }

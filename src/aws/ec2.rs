@@ -16,13 +16,12 @@ use aws_sdk_ec2::operation::describe_security_groups::DescribeSecurityGroupsOutp
 use aws_sdk_ec2::types::{self, Filter};
 use jiff::{SignedDuration, Timestamp};
 
-use super::{Failure, Patience, is_later};
+use super::{Failure, Timeouts, is_later};
+use crate::engine::source::{GroupSource, Observation, Owner, Page, Query, SourceError};
 use crate::model::{
-    AccountId, GroupId, GroupPair, IpPermission, IpRange, Ipv6Range, PrefixList, Protocol, Region,
-    SecurityGroup, VpcId,
+    AccountId, GroupId, GroupPair, GroupRule, IpPermission, IpRange, Ipv6Range, PrefixList,
+    Protocol, Region, SecurityGroup, Traffic, VpcId,
 };
-use crate::policy::{Opening, Rule};
-use crate::source::{GroupSource, Observation, Owner, Page, Query, SourceError};
 
 /// Values of one filter: <https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_Filter.html>.
 const FILTER_VALUES: usize = 200;
@@ -96,13 +95,13 @@ pub struct Ec2 {
     client: Client,
     account: AccountId,
     region: Region,
-    patience: Patience,
+    patience: Timeouts,
 }
 
 impl Ec2 {
     /// Of an account in the client's Region.
     #[must_use]
-    pub fn new(client: Client, account: AccountId, region: Region, patience: Patience) -> Self {
+    pub fn new(client: Client, account: AccountId, region: Region, patience: Timeouts) -> Self {
         Self {
             client,
             account,
@@ -306,7 +305,7 @@ impl Intercept for DateOfAnswer {
 /// A call with the time that it may take.
 fn within<T, E, B>(
     call: CustomizableOperation<T, E, B>,
-    patience: Patience,
+    patience: Timeouts,
 ) -> CustomizableOperation<T, E, B> {
     match patience.other_timeouts() {
         Some(timeouts) => {
@@ -358,7 +357,7 @@ impl GroupSource for Ec2 {
         Ok(Observation { groups, at })
     }
 
-    async fn rules(&self, ids: &[GroupId]) -> Result<Vec<Rule>, SourceError> {
+    async fn rules(&self, ids: &[GroupId]) -> Result<Vec<GroupRule>, SourceError> {
         let mut rules = Vec::new();
         for ids in ids.chunks(FILTER_VALUES) {
             let filter = filter("group-id", ids.iter().map(GroupId::as_str));
@@ -449,14 +448,15 @@ fn escaped(name: &str) -> String {
 }
 
 /// An ingress rule for a group; nothing for any other rule.
-fn rule(rule: types::SecurityGroupRule) -> Option<Rule> {
+fn rule(rule: types::SecurityGroupRule) -> Option<GroupRule> {
     let protocol = Protocol::new(rule.ip_protocol.as_deref().unwrap_or_default());
     let (from, to) = (rule.from_port.map(i64::from), rule.to_port.map(i64::from));
-    (rule.is_egress == Some(false)).then_some(Rule {
-        rule_id: text(rule.security_group_rule_id)?,
-        group_id: text(rule.group_id).map(GroupId::new)?,
+    (rule.is_egress == Some(false)).then_some(GroupRule {
+        rule_id: Some(text(rule.security_group_rule_id)?),
+        group_id: Some(text(rule.group_id).map(GroupId::new)?),
+        is_ingress: Some(true),
         source: text(rule.referenced_group_info?.group_id)?,
-        opening: Opening::new(protocol, from, to),
+        traffic: Traffic::new(protocol, from, to),
     })
 }
 
@@ -526,7 +526,7 @@ fn pair(pair: types::UserIdGroupPair) -> GroupPair {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::aws::canned::{Answer, Requests, config, scope};
+    use crate::aws::testing::{Answer, Requests, config, scope};
 
     fn item(id: &str) -> String {
         format!(
@@ -566,7 +566,7 @@ mod tests {
                 client(&config),
                 scope.account,
                 scope.region,
-                Patience::EVENT,
+                Timeouts::EVENT,
             ),
             requests,
         )
@@ -743,11 +743,16 @@ mod tests {
             )
         });
         let rules = ec2.rules(&[GroupId::new("sg-0a")]).await.unwrap();
-        let openings: Vec<_> = rules
+        let traffic: Vec<_> = rules
             .iter()
-            .map(|rule| (rule.rule_id.as_str(), rule.opening.from_port))
+            .map(|rule| {
+                (
+                    rule.rule_id.as_deref().unwrap_or_default(),
+                    rule.traffic.from_port,
+                )
+            })
             .collect();
-        assert_eq!(openings, [("sgr-1", None), ("sgr-4", Some(0))]);
+        assert_eq!(traffic, [("sgr-1", None), ("sgr-4", Some(0))]);
         assert_eq!(bodies(&requests).len(), 2);
     }
 

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::calls::Call;
-use super::{Failure, Patience};
+use super::{Failure, Timeouts};
 
 /// Findings of one answer of GetFindings: the most.
 pub(super) const MOST: u32 = 100;
@@ -82,7 +82,7 @@ pub(super) async fn get(
     filters: &Value,
     most: u32,
     after: Option<String>,
-    patience: Patience,
+    patience: Timeouts,
 ) -> Result<Page, Failure> {
     let call = Call {
         name: "GetFindings",
@@ -100,7 +100,7 @@ pub(super) async fn get(
 pub(super) async fn import(
     client: &Client,
     findings: &[impl Serialize],
-    patience: Patience,
+    patience: Timeouts,
 ) -> Result<Imported, Failure> {
     let call = Call {
         name: "BatchImportFindings",

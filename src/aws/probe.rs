@@ -8,8 +8,8 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use super::findings::{self, Imported};
-use super::{Failure, Patience, is_later};
-use crate::finding::Scope;
+use super::{Failure, Timeouts, is_later};
+use crate::model::Scope;
 use crate::policy;
 
 /// What came of asking for one action.
@@ -61,9 +61,9 @@ pub async fn actions(
     let vpcs = ec2.describe_vpcs().dry_run(true).send();
     let described = hub.describe_hub().send();
     let own = json!({"GeneratorId": [{"Value": policy::ID, "Comparison": "EQUALS"}]});
-    let read = findings::get(hub, &own, 1, None, Patience::EVENT);
+    let read = findings::get(hub, &own, 1, None, Timeouts::EVENT);
     let refusable = [refusable(scope)];
-    let imported = findings::import(hub, &refusable, Patience::EVENT);
+    let imported = findings::import(hub, &refusable, Timeouts::EVENT);
     BTreeMap::from([
         (
             "ec2:DescribeSecurityGroups",
@@ -143,9 +143,9 @@ fn refusable(scope: &Scope) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::aws::canned::{config, scope};
     use crate::aws::ec2;
     use crate::aws::findings::NotImported;
+    use crate::aws::testing::{config, scope};
 
     /// What each action comes to when AWS answers so.
     async fn probes(

@@ -12,12 +12,15 @@ use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
 use super::findings::{self, ReadFinding};
-use super::{Failure, Patience, is_later};
-use crate::finding::{ComplianceStatus, Finding, RecordState, Scope};
+use super::{Failure, Timeouts, is_later};
+use crate::engine::store::{
+    FindingFilter, FindingStore, PublishedFinding, PublishedPage, Refusal, StoreError,
+};
+use crate::finding::{ComplianceStatus, Finding, RecordState};
+use crate::model::Scope;
 use crate::model::{GroupId, VpcId};
 use crate::policy::{self, Status};
-use crate::render::asff;
-use crate::sink::{FindingSink, Refusal, SinkError, Standing, StandingPage, Which};
+use crate::report::asff;
 
 /// Findings of one call, and their bytes: AWS takes 100, and 6 MB.
 const CALL_FINDINGS: usize = 100;
@@ -34,22 +37,22 @@ const PERMANENT: [&str; 2] = ["InvalidInput", "InvalidAccess"];
 pub struct SecurityHub {
     client: Client,
     scope: Scope,
-    patience: Patience,
-    imports: Pace,
-    reads: Pace,
+    patience: Timeouts,
+    imports: RateLimiter,
+    reads: RateLimiter,
 }
 
 /// Calls a second that an account may make in a Region, and how many at once
 /// (<https://docs.aws.amazon.com/securityhub/latest/userguide/securityhub_limits.html>).
 #[derive(Debug)]
-struct Pace {
+struct RateLimiter {
     per_second: f64,
     burst: f64,
     /// How many calls may be made at once, as of then.
     state: Mutex<(f64, Instant)>,
 }
 
-impl Pace {
+impl RateLimiter {
     fn new(per_second: f64, burst: f64) -> Self {
         Self {
             per_second,
@@ -79,18 +82,18 @@ impl Pace {
 impl SecurityHub {
     /// Of the client's account and Region.
     #[must_use]
-    pub fn new(client: Client, scope: Scope, patience: Patience) -> Self {
+    pub fn new(client: Client, scope: Scope, patience: Timeouts) -> Self {
         Self {
             client,
             scope,
             patience,
-            imports: Pace::new(10.0, 30.0),
-            reads: Pace::new(3.0, 6.0),
+            imports: RateLimiter::new(10.0, 30.0),
+            reads: RateLimiter::new(3.0, 6.0),
         }
     }
 
     /// Sends one call's findings; those that were not taken, with why.
-    async fn import(&self, findings: &[&Outgoing]) -> Result<Vec<Refusal>, SinkError> {
+    async fn import(&self, findings: &[&Outgoing]) -> Result<Vec<Refusal>, StoreError> {
         self.imports.turn().await;
         let texts: Vec<_> = findings.iter().map(|finding| &*finding.json).collect();
         let answer = findings::import(&self.client, &texts, self.patience)
@@ -120,13 +123,13 @@ impl SecurityHub {
                 "of {sent} findings the answer says that {taken} were taken, and names {named} that were not"
             );
             let error = self.error("BatchImportFindings", Failure::NoAnswer(why));
-            return Err(SinkError::with(refused, error));
+            return Err(StoreError::with(refused, error));
         }
         Ok(refused)
     }
 
     /// The same, and once more for those that may be taken later.
-    async fn import_persistently(&self, findings: &[Outgoing]) -> Result<Vec<Refusal>, SinkError> {
+    async fn import_persistently(&self, findings: &[Outgoing]) -> Result<Vec<Refusal>, StoreError> {
         let findings: Vec<_> = findings.iter().collect();
         let (later, mut refused): (Vec<_>, Vec<_>) = self
             .import(&findings)
@@ -149,26 +152,26 @@ impl SecurityHub {
         Ok(refused)
     }
 
-    fn error(&self, operation: &str, failure: Failure) -> SinkError {
+    fn error(&self, operation: &str, failure: Failure) -> StoreError {
         let place = format!(
             "account {}, region {}",
             self.scope.account, self.scope.region
         );
         match failure {
             Failure::NoAnswer(why) => {
-                SinkError::Unavailable(format!("security hub {operation} in {place}: {why}"))
+                StoreError::Unavailable(format!("security hub {operation} in {place}: {why}"))
             }
-            Failure::NotMade(why) => SinkError::Rejected(format!(
+            Failure::NotMade(why) => StoreError::Rejected(format!(
                 "security hub {operation} in {place} could not be called: {why}: check the credentials and the Region"
             )),
             Failure::Answer {
                 code,
                 message,
                 status,
-            } if is_later(&code, status) => SinkError::Unavailable(format!(
+            } if is_later(&code, status) => StoreError::Unavailable(format!(
                 "security hub {operation} in {place}: {message} ({code})"
             )),
-            Failure::Answer { code, message, .. } => SinkError::Rejected(match code.as_str() {
+            Failure::Answer { code, message, .. } => StoreError::Rejected(match code.as_str() {
                 "InvalidAccessException" => format!(
                     "security hub is not enabled in {place} ({code}: {message}): enable Security Hub CSPM there \
                      (aws securityhub enable-security-hub --region {}), or remove this function from the Region",
@@ -190,7 +193,7 @@ impl SecurityHub {
 impl SecurityHub {
     /// What of the API's answer is really asked for. Other tools' findings are never touched, whatever the filters let
     /// through.
-    fn standing(&self, finding: ReadFinding, which: Which<'_>) -> Option<Standing> {
+    fn standing(&self, finding: ReadFinding, which: FindingFilter<'_>) -> Option<PublishedFinding> {
         let Scope {
             region, account, ..
         } = &self.scope;
@@ -207,17 +210,17 @@ impl SecurityHub {
         let updated_at: Option<Timestamp> =
             finding.updated_at.and_then(|updated| updated.parse().ok());
         let is_asked_for = match which {
-            Which::Active => is_active,
-            Which::Exempt => {
+            FindingFilter::Active => is_active,
+            FindingFilter::Exempt => {
                 !is_active && status.as_deref() == Some(ComplianceStatus::Warning.as_str())
             }
-            Which::ArchivedAfter(moment) => {
+            FindingFilter::ArchivedAfter(moment) => {
                 !is_active && updated_at.is_some_and(|updated| updated > moment)
             }
-            Which::InVpcs(vpcs) => {
+            FindingFilter::InVpcs(vpcs) => {
                 is_active && vpc_id.as_ref().is_some_and(|vpc| vpcs.contains(vpc))
             }
-            Which::Of(ids) => ids.contains(&group_id),
+            FindingFilter::Of(ids) => ids.contains(&group_id),
         };
         let verdict = fields
             .get(asff::VERDICT)
@@ -227,7 +230,7 @@ impl SecurityHub {
         let is_as_published = verdict.is_some_and(|verdict| {
             status.as_deref() == Some(ComplianceStatus::of(verdict).as_str())
         });
-        (is_own && is_asked_for).then(|| Standing {
+        (is_own && is_asked_for).then(|| PublishedFinding {
             group_id,
             vpc_id,
             verdict,
@@ -241,7 +244,7 @@ impl SecurityHub {
     }
 
     /// The product's own findings of a kind, as GetFindings filters them.
-    fn filters(&self, which: Which<'_>) -> Value {
+    fn filters(&self, which: FindingFilter<'_>) -> Value {
         let active = || equals([RecordState::Active.as_str()]);
         let archived = || equals([RecordState::Archived.as_str()]);
         let mut filters = json!({
@@ -250,22 +253,22 @@ impl SecurityHub {
             "AwsAccountId": equals([self.scope.account.as_str()]),
         });
         let of_kind = match which {
-            Which::Active => json!({"RecordState": active()}),
-            Which::Exempt => json!({
+            FindingFilter::Active => json!({"RecordState": active()}),
+            FindingFilter::Exempt => json!({
                 "RecordState": archived(),
                 "ComplianceStatus": equals([ComplianceStatus::Warning.as_str()]),
             }),
-            Which::ArchivedAfter(moment) => json!({
+            FindingFilter::ArchivedAfter(moment) => json!({
                 "RecordState": archived(),
                 "UpdatedAt": [{"Start": format!("{moment:.3}"), "End": END_OF_TIME}],
             }),
-            Which::InVpcs(vpcs) => {
+            FindingFilter::InVpcs(vpcs) => {
                 let in_vpc =
                     |vpc: &VpcId| json!({"Key": asff::VPC, "Value": vpc, "Comparison": "EQUALS"});
                 let in_vpcs: Vec<_> = vpcs.iter().map(in_vpc).collect();
                 json!({"RecordState": active(), "ProductFields": in_vpcs})
             }
-            Which::Of(ids) => json!({"Id": equals(ids.iter().map(|id| self.id_of(id)))}),
+            FindingFilter::Of(ids) => json!({"Id": equals(ids.iter().map(|id| self.id_of(id)))}),
         };
         if let (Some(filters), Value::Object(of_kind)) = (filters.as_object_mut(), of_kind) {
             filters.extend(of_kind);
@@ -289,8 +292,8 @@ fn equals(values: impl IntoIterator<Item = impl Into<String>>) -> Value {
     values.into_iter().map(|value| one(value.into())).collect()
 }
 
-impl FindingSink for SecurityHub {
-    async fn publish(&self, findings: &[Finding]) -> Result<(), SinkError> {
+impl FindingStore for SecurityHub {
+    async fn publish(&self, findings: &[Finding]) -> Result<(), StoreError> {
         let mut refused: Vec<Refusal> = Vec::new();
         let mut fitting = Vec::with_capacity(findings.len());
         for finding in findings {
@@ -299,7 +302,7 @@ impl FindingSink for SecurityHub {
                 Err(refusal) => refused.push(refusal),
             }
         }
-        let mut failure: Option<SinkError> = None;
+        let mut failure: Option<StoreError> = None;
         for call in calls(fitting) {
             match self.import_persistently(&call).await {
                 Ok(of_call) => refused.extend(of_call),
@@ -311,23 +314,23 @@ impl FindingSink for SecurityHub {
             }
         }
         match failure {
-            Some(error) => Err(SinkError::with(refused, error)),
+            Some(error) => Err(StoreError::with(refused, error)),
             None if refused.is_empty() => Ok(()),
-            None => Err(SinkError::Refused(refused)),
+            None => Err(StoreError::Refused(refused)),
         }
     }
 
     async fn standing(
         &self,
-        which: Which<'_>,
+        which: FindingFilter<'_>,
         after: Option<String>,
-    ) -> Result<StandingPage, SinkError> {
+    ) -> Result<PublishedPage, StoreError> {
         self.reads.turn().await;
         let filters = self.filters(which);
         let page = findings::get(&self.client, &filters, findings::MOST, after, self.patience)
             .await
             .map_err(|failure| self.error("GetFindings", failure))?;
-        Ok(StandingPage {
+        Ok(PublishedPage {
             findings: page
                 .findings
                 .into_iter()
@@ -353,7 +356,7 @@ impl Outgoing {
             Ok(json) => Ok(Self { id: asff.id, json }),
             Err(error) => Err(Refusal {
                 id: asff.id,
-                code: "Unfit".to_owned(),
+                code: "InvalidFinding".to_owned(),
                 message: error.to_string(),
                 is_retryable: false,
             }),
@@ -397,24 +400,24 @@ mod tests {
     use jiff::civil::Date;
 
     use super::*;
-    use crate::aws::canned::{Answer, Requests, config, scope};
-    use crate::finding::{Context, Evidence, Passed};
+    use crate::aws::testing::{Answer, Requests, config, scope};
+    use crate::event::Record;
+    use crate::finding::{Attribution, Context, Passed};
     use crate::model::{GroupId, SecurityGroup};
-    use crate::policy::{Peers, Policy};
-    use crate::trigger::Record;
+    use crate::policy::{ReferencedGroups, Settings};
 
     fn hub(
         answer: impl Fn(usize, &str) -> Answer + Send + Sync + 'static,
     ) -> (SecurityHub, Requests) {
         let (config, requests) = config(answer);
         (
-            SecurityHub::new(Client::new(&config), scope(), Patience::EVENT),
+            SecurityHub::new(Client::new(&config), scope(), Timeouts::EVENT),
             requests,
         )
     }
 
     fn context() -> Arc<Context> {
-        let related_requirements = Policy::default().related_requirements;
+        let related_requirements = Settings::default().related_requirements;
         Arc::new(Context {
             scope: scope(),
             passed: Passed::Archive,
@@ -478,13 +481,19 @@ mod tests {
                     "VpcPeeringConnectionId": "pcx-1", "PeeringStatus": "active"}]}],
             "IpPermissionsEgress": [{"IpProtocol": "-1", "IpRanges": [{"CidrIp": "0.0.0.0/0"}]}]}))
         .unwrap();
-        let verdict = Policy::default().evaluate(&group, &Peers::default(), Date::MIN);
-        let exempting = Policy::from_toml(
+        let verdict = crate::policy::evaluate(
+            &Settings::default(),
+            &group,
+            &ReferencedGroups::default(),
+            Date::MIN,
+        );
+        let exempting = crate::config::read(
             "policy.toml",
             "[[exemption]]\nid = \"a\"\nreason = \"accepted by the board\"\ntarget = { vpc = \"vpc-1\" }\nsource = \"any\"",
         )
         .unwrap();
-        let of_exempt = exempting.evaluate(&group, &Peers::default(), Date::MIN);
+        let of_exempt =
+            crate::policy::evaluate(&exempting, &group, &ReferencedGroups::default(), Date::MIN);
         assert_eq!(of_exempt.status, Status::Exempt);
         let moment = Timestamp::UNIX_EPOCH;
         let exempt = Finding::evaluated(&context(), moment, group.clone(), of_exempt);
@@ -494,7 +503,7 @@ mod tests {
             actor: Some("arn:alice".to_owned()),
             ..Record::default()
         };
-        finding.event = Some(Evidence {
+        finding.event = Some(Attribution {
             last: record.clone(),
             opened: Some(record),
         });
@@ -569,7 +578,7 @@ mod tests {
             (r#"{"Findings":[]}"#, true),
         ] {
             let (hub, _) = hub(move |_, _| (200, body.to_owned()));
-            let answer = FindingSink::standing(&hub, Which::Active, None).await;
+            let answer = FindingStore::standing(&hub, FindingFilter::Active, None).await;
             assert_eq!(answer.is_ok(), is_answer, "{body:?}: {answer:?}");
             if let Err(error) = answer {
                 assert!(error.is_retryable(), "{error}");

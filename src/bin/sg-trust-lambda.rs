@@ -4,11 +4,11 @@ use std::io::Write as _;
 use std::process::ExitCode;
 
 use lambda_runtime::{LambdaEvent, service_fn};
-use sg_trust::aws::function::Function;
-use sg_trust::aws::{self, logging};
+use sg_trust::aws;
+use sg_trust::lambda::handler::Function;
 
 fn main() -> ExitCode {
-    logging::start();
+    sg_trust::lambda::log::start();
     match aws::block_on(serve()) {
         Ok(Ok(())) => ExitCode::SUCCESS,
         Ok(Err(error)) => refuse(&error),

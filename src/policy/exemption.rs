@@ -15,7 +15,7 @@ use wildmatch::WildMatch;
 
 use super::{Source, Verdict};
 use crate::model::{AccountId, GroupId, SecurityGroup, VpcId};
-use crate::text::{cut, is_deceptive, length, plain};
+use crate::text::{escape, is_deceptive, truncate, utf16_len};
 
 /// Shortest reason, in characters.
 const SHORTEST_REASON: usize = 10;
@@ -45,7 +45,7 @@ pub struct Exemption {
     /// Is it meant that whoever may tag or name a group can excuse it?
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub self_service: bool,
-    /// Which groups it excuses.
+    /// FindingFilter groups it excuses.
     pub target: TargetMatch,
     /// For letting in whom.
     pub source: SourceMatch,
@@ -57,7 +57,7 @@ fn as_toml_date<S: Serializer>(until: &Option<Date>, serializer: S) -> Result<S:
     date.serialize(serializer)
 }
 
-/// Which groups: all matchers that are given must match, and one is.
+/// FindingFilter groups: all matchers that are given must match, and one is.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
 pub struct TargetMatch {
     /// The group's id.
@@ -205,14 +205,14 @@ impl Serialize for SourceMatch {
 }
 
 /// What makes an exemption unfit to be used, and the key that is to blame.
-pub(super) struct Problem {
-    pub(super) key: &'static str,
-    pub(super) text: String,
+pub(crate) struct Problem {
+    pub(crate) key: &'static str,
+    pub(crate) text: String,
 }
 
 /// What an exemption is to a violation.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Consideration {
+pub enum ExemptionMatch {
     /// It covers it.
     Covers,
     /// It would, had it not ended on this day.
@@ -224,15 +224,15 @@ pub enum Consideration {
 impl Exemption {
     /// What it is to a violation of a group by letting in a source, on a day in UTC.
     #[must_use]
-    pub fn consider(&self, group: &SecurityGroup, source: &Source, today: Date) -> Consideration {
+    pub fn consider(&self, group: &SecurityGroup, source: &Source, today: Date) -> ExemptionMatch {
         let difference = self
             .target
             .difference(group)
             .or_else(|| self.source.difference(group, source));
         match (difference, self.until) {
-            (Some(difference), _) => Consideration::Differs(difference),
-            (None, Some(until)) if until < today => Consideration::Ended(until),
-            (None, _) => Consideration::Covers,
+            (Some(difference), _) => ExemptionMatch::Differs(difference),
+            (None, Some(until)) if until < today => ExemptionMatch::Ended(until),
+            (None, _) => ExemptionMatch::Covers,
         }
     }
 
@@ -248,7 +248,7 @@ impl Exemption {
         let owner = self
             .owner
             .as_ref()
-            .map(|owner| format!("owner {}", plain(owner)));
+            .map(|owner| format!("owner {}", escape(owner)));
         let until = self.until.map(|until| format!("until {until}"));
         let notes: Vec<_> = owner.into_iter().chain(until).collect();
         let notes = if notes.is_empty() {
@@ -256,13 +256,13 @@ impl Exemption {
         } else {
             format!(" ({})", notes.join(", "))
         };
-        let reason = plain(&self.reason);
-        let reason = cut(&reason, most.saturating_sub(length(&notes)));
+        let reason = escape(&self.reason);
+        let reason = truncate(&reason, most.saturating_sub(utf16_len(&notes)));
         format!("{reason}{notes}")
     }
 
     /// What makes it unfit to be used, if anything.
-    pub(super) fn problem(&self) -> Option<Problem> {
+    pub(crate) fn problem(&self) -> Option<Problem> {
         let problem = |key, text: String| Some(Problem { key, text });
         if self.id.trim().is_empty() {
             return problem("id", "it is empty".to_owned());
@@ -270,7 +270,7 @@ impl Exemption {
         if self
             .owner
             .as_ref()
-            .is_some_and(|owner| length(owner) > LONGEST_OWNER)
+            .is_some_and(|owner| utf16_len(owner) > LONGEST_OWNER)
         {
             return problem(
                 "owner",
@@ -392,7 +392,7 @@ impl SourceMatch {
     }
 }
 
-/// Which exemptions were of use in a run over all groups.
+/// FindingFilter exemptions were of use in a run over all groups.
 #[derive(Debug, Clone, Default)]
 pub struct Usage {
     matched: BTreeSet<usize>,
@@ -439,7 +439,7 @@ pub fn warnings(
         {
             continue;
         }
-        let id = plain(&exemption.id);
+        let id = escape(&exemption.id);
         if let Some(until) = exemption.until {
             let left = (until - today).get_days();
             if left < 0 {
@@ -470,7 +470,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::policy::{Peers, Policy, Status};
+    use crate::policy::{ReferencedGroups, Settings, Status};
 
     const GROUP: &str = r#"{"GroupId":"sg-0aaa","GroupName":"pay $(id)'db","OwnerId":"111111111111","VpcId":"vpc-0a",
         "Tags":[{"Key":"team","Value":"pay=ments"},{"Key":"aws:eks:cluster-name","Value":"prod"}],
@@ -480,19 +480,24 @@ mod tests {
     const FOREIGN: &str = r#"{"GroupId":"sg-0bbb","UserId":"222222222222"}"#;
     const UNKNOWN: &str = r#"{"GroupId":"sg-0bbb"}"#;
 
-    fn policy(target: &str, source: &str, rest: &str) -> Policy {
+    fn policy(target: &str, source: &str, rest: &str) -> Settings {
         let text = format!(
             "[[exemption]]\nid = \"a\"\nreason = \"accepted by the board\"\ntarget = {target}\nsource = {source}\nself_service = true\n{rest}"
         );
-        Policy::from_toml("policy.toml", &text).unwrap()
+        crate::config::read("policy.toml", &text).unwrap()
     }
 
-    fn verdict(policy: &Policy, pair: &str, today: &str) -> Verdict {
+    fn verdict(policy: &Settings, pair: &str, today: &str) -> Verdict {
         let group: SecurityGroup = serde_json::from_str(&GROUP.replace("PAIR", pair)).unwrap();
-        policy.evaluate(&group, &Peers::default(), today.parse().unwrap())
+        crate::policy::evaluate(
+            &policy,
+            &group,
+            &ReferencedGroups::default(),
+            today.parse().unwrap(),
+        )
     }
 
-    fn status(policy: &Policy, pair: &str) -> Status {
+    fn status(policy: &Settings, pair: &str) -> Status {
         verdict(policy, pair, "2026-11-24").status
     }
 
@@ -649,7 +654,7 @@ mod tests {
         ]
         .concat();
         let unused = "[[exemption]]\nid = \"unused\"\nreason = \"accepted by the board\"\ntarget = { vpc = \"vpc-0b\" }\nsource = \"any\"\n";
-        let policy = Policy::from_toml("policy.toml", &(text + unused)).unwrap();
+        let policy = crate::config::read("policy.toml", &(text + unused)).unwrap();
         let verdict = verdict(&policy, EQUAL, "2026-11-24");
         assert_eq!(
             verdict.violations[0].exemption.as_ref().unwrap().id,

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 
 use serde::Serialize;
 
-use super::{Policy, Severity, Source, Verdict};
+use super::{Settings, Severity, Source, Verdict};
 use crate::model::{AccountId, GroupId, SecurityGroup};
 
 /// The settings of the sensitivity of groups.
@@ -38,11 +38,11 @@ impl Level {
 
 /// What is known of the groups that others let in.
 #[derive(Debug, Clone, Default)]
-pub struct Peers(HashMap<String, Peer>);
+pub struct ReferencedGroups(HashMap<String, ReferencedGroup>);
 
 /// What is known of one.
 #[derive(Debug, Clone)]
-struct Peer {
+struct ReferencedGroup {
     name: Option<String>,
     owner: Option<AccountId>,
     level: Level,
@@ -70,7 +70,7 @@ impl Sensitivity {
     }
 
     /// The level of a source: its own, when it was seen.
-    fn of_source(&self, group: &SecurityGroup, source: &Source, peers: &Peers) -> Level {
+    fn of_source(&self, group: &SecurityGroup, source: &Source, peers: &ReferencedGroups) -> Level {
         if source.is_self {
             return self.of(group);
         }
@@ -109,13 +109,13 @@ pub struct Levels {
     pub distance: usize,
 }
 
-impl Peers {
-    fn get(&self, source: &Source) -> Option<&Peer> {
+impl ReferencedGroups {
+    fn get(&self, source: &Source) -> Option<&ReferencedGroup> {
         self.0.get(source.group_id.as_deref()?)
     }
 
     /// A source of another account cannot be seen, also where it happens to be shown: its tags are not this account's.
-    fn of_same_account(&self, group: &SecurityGroup, source: &Source) -> Option<&Peer> {
+    fn of_same_account(&self, group: &SecurityGroup, source: &Source) -> Option<&ReferencedGroup> {
         self.get(source).filter(|peer| {
             let is_other = |owner: &Option<AccountId>| {
                 owner.is_some() && group.owner_id.is_some() && *owner != group.owner_id
@@ -130,15 +130,15 @@ impl Peers {
     }
 }
 
-impl Policy {
+impl Settings {
     /// Remembers of a group what the groups that let it in need to know. Nothing, without `[sensitivity]`.
-    pub fn see(&self, peers: &mut Peers, group: &SecurityGroup) {
+    pub fn see(&self, peers: &mut ReferencedGroups, group: &SecurityGroup) {
         if let Some(sensitivity) = &self.sensitivity {
             let level = sensitivity.of(group);
             let peer = peers
                 .0
                 .entry(group.group_id.as_str().to_owned())
-                .or_insert_with(|| Peer {
+                .or_insert_with(|| ReferencedGroup {
                     name: group.group_name.clone(),
                     owner: group.owner_id.clone(),
                     level,
@@ -153,7 +153,7 @@ impl Policy {
     pub fn unknown_sources(
         &self,
         verdict: &Verdict,
-        peers: &Peers,
+        peers: &ReferencedGroups,
     ) -> impl Iterator<Item = GroupId> {
         let sources = verdict.violations.iter().map(|violation| &violation.source);
         sources
@@ -164,7 +164,12 @@ impl Policy {
 
     /// Both ends of a violation. None, without `[sensitivity]`.
     #[must_use]
-    pub fn levels(&self, group: &SecurityGroup, source: &Source, peers: &Peers) -> Option<Levels> {
+    pub fn levels(
+        &self,
+        group: &SecurityGroup,
+        source: &Source,
+        peers: &ReferencedGroups,
+    ) -> Option<Levels> {
         let sensitivity = self.sensitivity.as_ref()?;
         let target = sensitivity.of(group);
         let level = sensitivity.of_source(group, source, peers);

@@ -6,10 +6,11 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use proptest::prelude::*;
 use serde_json::{Value, json};
-use sg_trust::finding::{Context, Finding, Passed, Scope};
+use sg_trust::finding::{Context, Finding, Passed};
+use sg_trust::model::Scope;
 use sg_trust::model::{AccountId, Partition, Region, SecurityGroup};
-use sg_trust::policy::{Peers, Policy};
-use sg_trust::render::asff::{Asff, render};
+use sg_trust::policy::{ReferencedGroups, Settings};
+use sg_trust::report::asff::{Asff, render};
 
 use crate::groups::{group, permissions};
 
@@ -21,13 +22,18 @@ fn context() -> Arc<Context> {
             account: AccountId::new("111111111111"),
         },
         passed: Passed::Archive,
-        related_requirements: Policy::default().related_requirements,
+        related_requirements: Settings::default().related_requirements,
     })
 }
 
 pub(crate) fn finding(group: &Value) -> Finding {
     let group: SecurityGroup = serde_json::from_value(group.clone()).unwrap();
-    let verdict = Policy::default().evaluate(&group, &Peers::default(), Date::MIN);
+    let verdict = sg_trust::policy::evaluate(
+        &Settings::default(),
+        &group,
+        &ReferencedGroups::default(),
+        Date::MIN,
+    );
     Finding::evaluated(&context(), Timestamp::UNIX_EPOCH, group, verdict)
 }
 

@@ -5,8 +5,8 @@ use std::path::Path;
 
 use proptest::prelude::*;
 use serde_json::Value;
+use sg_trust::event::{Action, Target, Trigger, classify, read};
 use sg_trust::model::GroupId;
-use sg_trust::trigger::{Action, Target, Trigger, classify, read};
 
 use crate::cli::{Run, run};
 

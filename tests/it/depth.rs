@@ -7,7 +7,7 @@ use jiff::civil::Date;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use sg_trust::model::SecurityGroup;
-use sg_trust::policy::{Peers, Policy, Status, Verdict};
+use sg_trust::policy::{ReferencedGroups, Settings, Status, Verdict};
 
 use crate::cli::{Run, run};
 use crate::groups::{group, permissions};
@@ -15,17 +15,17 @@ use crate::groups::{group, permissions};
 const SENSITIVITY: &str = include_str!("../data/sensitivity.toml");
 const SOURCES: &str = include_str!("../data/sources.json");
 
-fn policy(text: &str) -> Policy {
-    Policy::from_toml("policy.toml", text).unwrap()
+fn policy(text: &str) -> Settings {
+    sg_trust::config::read("policy.toml", text).unwrap()
 }
 
-fn evaluate(policy: &Policy, group: &Value, peers: &[Value], today: &str) -> Verdict {
+fn evaluate(policy: &Settings, group: &Value, peers: &[Value], today: &str) -> Verdict {
     let group: SecurityGroup = serde_json::from_value(group.clone()).unwrap();
-    let mut seen = Peers::default();
+    let mut seen = ReferencedGroups::default();
     for peer in peers {
         policy.see(&mut seen, &serde_json::from_value(peer.clone()).unwrap());
     }
-    policy.evaluate(&group, &seen, today.parse::<Date>().unwrap())
+    sg_trust::policy::evaluate(&policy, &group, &seen, today.parse::<Date>().unwrap())
 }
 
 fn exemption() -> impl Strategy<Value = String> {
@@ -48,7 +48,7 @@ fn exemption() -> impl Strategy<Value = String> {
     })
 }
 
-fn settings(exemptions: &[String]) -> Policy {
+fn settings(exemptions: &[String]) -> Settings {
     let exemptions: Vec<_> = exemptions
         .iter()
         .enumerate()
@@ -148,7 +148,7 @@ proptest! {
             let of_stream = &streamed[group["GroupId"].as_str().unwrap()];
             prop_assert_eq!(&of_stream["severity"], verdict.severity.as_str());
             let target: SecurityGroup = serde_json::from_value(group.clone()).unwrap();
-            let sentences: Vec<_> = verdict.violations.iter().map(|violation| json!(violation.sentence(&target))).collect();
+            let sentences: Vec<_> = verdict.violations.iter().map(|violation| json!(sg_trust::report::prose::violation(&target, violation))).collect();
             let of_stream: Vec<_> = of_stream["violations"].as_array().unwrap().iter().map(|violation| violation["sentence"].clone()).collect();
             prop_assert_eq!(of_stream, sentences);
         }

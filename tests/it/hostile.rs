@@ -1,9 +1,9 @@
 //! Names, tags and events of an attacker's choice: safe wherever they are shown.
 
 use serde_json::{Value, json};
-use sg_trust::render::json;
-use sg_trust::render::targets::Invocation;
-use sg_trust::trigger::{Action, Message, Target, read};
+use sg_trust::event::{Action, Message, Target, read};
+use sg_trust::report::json;
+use sg_trust::report::targets::Invocation;
 
 use crate::cli::{Run, run};
 

@@ -6,27 +6,27 @@ use jiff::civil::Date;
 use proptest::prelude::*;
 use serde_json::Value;
 use sg_trust::model::SecurityGroup;
-use sg_trust::policy::{Peers, Policy, Reading, Status, Verdict};
-use sg_trust::render::json;
+use sg_trust::policy::{Reading, ReferencedGroups, Settings, Status, Verdict};
+use sg_trust::report::json;
 
 use crate::groups::{group, permission, permissions};
 
-fn evaluate(group: &Value, policy: &Policy) -> Verdict {
+fn evaluate(group: &Value, policy: &Settings) -> Verdict {
     let group: SecurityGroup = serde_json::from_value(group.clone()).unwrap();
-    policy.evaluate(&group, &Peers::default(), Date::MIN)
+    sg_trust::policy::evaluate(&policy, &group, &ReferencedGroups::default(), Date::MIN)
 }
 
-fn reference() -> Policy {
-    Policy {
+fn reference() -> Settings {
+    Settings {
         reading: Reading::Reference,
-        ..Policy::default()
+        ..Settings::default()
     }
 }
 
-fn with_most(max_open_ports: u16) -> Policy {
-    Policy {
+fn with_most(max_open_ports: u16) -> Settings {
+    Settings {
         max_open_ports,
-        ..Policy::default()
+        ..Settings::default()
     }
 }
 
@@ -163,9 +163,10 @@ fn keys(verdict: &Verdict) -> Vec<Key> {
     keys.collect()
 }
 
-fn line(group: &Value, policy: &Policy) -> String {
+fn line(group: &Value, policy: &Settings) -> String {
     let group: SecurityGroup = serde_json::from_value(group.clone()).unwrap();
-    let verdict = policy.evaluate(&group, &Peers::default(), Date::MIN);
+    let verdict =
+        sg_trust::policy::evaluate(&policy, &group, &ReferencedGroups::default(), Date::MIN);
     json::to_line(&json::Group::new(&group, &verdict, None)).unwrap()
 }
 
@@ -204,7 +205,7 @@ proptest! {
 
     #[test]
     fn adding_a_permission_never_turns_failed_into_passed(permissions in permissions(), more in permission(), at in 0_usize..8) {
-        let policies = [reference(), Policy::default(), with_most(1000)];
+        let policies = [reference(), Settings::default(), with_most(1000)];
         let mut longer = permissions.clone();
         longer.insert(at.min(permissions.len()), more);
         for policy in policies {
@@ -224,7 +225,7 @@ proptest! {
     #[test]
     fn the_order_of_the_input_does_not_show(permissions in permissions()) {
         let group = group(&permissions);
-        for policy in [reference(), Policy::default(), with_most(500)] {
+        for policy in [reference(), Settings::default(), with_most(500)] {
             prop_assert_eq!(line(&group, &policy), line(&turned_around(&group), &policy));
         }
         prop_assert_eq!(crate::asff::digest(&group), crate::asff::digest(&turned_around(&group)));
@@ -232,7 +233,7 @@ proptest! {
 
     #[test]
     fn violations_come_in_their_order_each_once(permissions in permissions()) {
-        let found = keys(&evaluate(&group(&permissions), &Policy::default()));
+        let found = keys(&evaluate(&group(&permissions), &Settings::default()));
         let mut sorted = found.clone();
         sorted.sort();
         sorted.dedup();
@@ -258,7 +259,7 @@ fn the_default_limit_lies_where_the_policy_says() {
             .iter()
             .map(|(from, to)| serde_json::json!({"IpProtocol": "tcp", "FromPort": from, "ToPort": to, "UserIdGroupPairs": [{"GroupId": "sg-0b"}]}))
             .collect();
-        evaluate(&group(&permissions), &Policy::default()).status
+        evaluate(&group(&permissions), &Settings::default()).status
     };
     for failing in [
         &[(1, 65_535)][..],

@@ -7,12 +7,13 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, anyhow, bail};
 use jiff::Timestamp;
-use sg_trust::finding::{Context, Finding, Passed, Scope};
+use sg_trust::finding::{Context, Finding, Passed};
+use sg_trust::input::describe::GroupReader;
+use sg_trust::model::Scope;
 use sg_trust::model::{GroupId, Partition, Region, SecurityGroup};
 use sg_trust::policy::exemption::{self, Usage};
-use sg_trust::policy::{Peers, Policy, Verdict, day_of};
-use sg_trust::render::{Format, Report};
-use sg_trust::source::documents::Documents;
+use sg_trust::policy::{ReferencedGroups, Settings, Verdict, day_of};
+use sg_trust::report::{Format, Report};
 
 use crate::terminal::{Outcome, Terminal, open};
 
@@ -24,7 +25,7 @@ Examples:
   sg-trust check --format asff --region eu-west-1 groups.json
 
 A file holds {\"SecurityGroups\":[…]} as the AWS CLI prints it, an array, one group, or one JSON document a line.
-Documents that cannot be used are named, the others are evaluated, and the exit code is 2.";
+GroupReader that cannot be used are named, the others are evaluated, and the exit code is 2.";
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
@@ -99,7 +100,7 @@ pub(crate) fn place_of(group: &SecurityGroup) -> Option<(Partition, Region)> {
 
 pub(crate) fn run(
     arguments: &Arguments,
-    policy: &Policy,
+    policy: &Settings,
     terminal: &mut Terminal,
 ) -> anyhow::Result<Outcome> {
     let mut check = Check {
@@ -107,7 +108,7 @@ pub(crate) fn run(
         policy,
         of_environment: LazyCell::new(region_of_environment),
         report: Report::new(arguments.format.into()),
-        peers: Peers::default(),
+        peers: ReferencedGroups::default(),
         waiting: Waiting::default(),
         usage: Usage::default(),
         now: Timestamp::now(),
@@ -120,7 +121,7 @@ pub(crate) fn run(
                 continue;
             }
         };
-        for group in Documents::new(name, reader) {
+        for group in GroupReader::new(name, reader) {
             match group {
                 Ok(group) => check.take(name, group, terminal)?,
                 Err(error) => terminal.complain(&error.to_string()),
@@ -133,11 +134,11 @@ pub(crate) fn run(
 /// A run over groups as they come.
 struct Check<'a> {
     arguments: &'a Arguments,
-    policy: &'a Policy,
+    policy: &'a Settings,
     /// A wrong AWS_REGION matters only where it is the last resort, and stands in what is printed.
     of_environment: LazyCell<anyhow::Result<Option<Region>>>,
     report: Report,
-    peers: Peers,
+    peers: ReferencedGroups,
     waiting: Waiting<'a>,
     usage: Usage,
     now: Timestamp,
@@ -219,7 +220,7 @@ impl<'a> Check<'a> {
     }
 
     fn evaluate(&self, group: &SecurityGroup) -> Verdict {
-        self.policy.evaluate(group, &self.peers, day_of(self.now))
+        sg_trust::policy::evaluate(self.policy, group, &self.peers, day_of(self.now))
     }
 
     fn print(

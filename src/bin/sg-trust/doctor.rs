@@ -1,7 +1,7 @@
 //! `doctor`: says in words what is missing for the product to work here, and what it cannot tell.
 
 use sg_trust::model::Region;
-use sg_trust::policy::Policy;
+use sg_trust::policy::Settings;
 
 use crate::check::parse_region;
 use crate::terminal::{Outcome, Terminal};
@@ -22,14 +22,19 @@ pub(crate) struct Arguments {
 }
 
 #[cfg(not(feature = "aws"))]
-pub(crate) fn run(_: &Arguments, _: &Policy, _: bool, _: &mut Terminal) -> anyhow::Result<Outcome> {
+pub(crate) fn run(
+    _: &Arguments,
+    _: &Settings,
+    _: bool,
+    _: &mut Terminal,
+) -> anyhow::Result<Outcome> {
     anyhow::bail!("{}", crate::terminal::NOT_BUILT_IN)
 }
 
 #[cfg(feature = "aws")]
 pub(crate) fn run(
     arguments: &Arguments,
-    policy: &Policy,
+    policy: &Settings,
     settings_are_given: bool,
     terminal: &mut Terminal,
 ) -> anyhow::Result<Outcome> {
@@ -47,11 +52,11 @@ mod live {
 
     use anyhow::Context as _;
     use owo_colors::OwoColorize as _;
-    use sg_trust::aws::Patience;
+    use sg_trust::aws::Timeouts;
     use sg_trust::aws::probe::Probe;
-    use sg_trust::finding::Scope;
-    use sg_trust::policy::Policy;
-    use sg_trust::text::plain;
+    use sg_trust::model::Scope;
+    use sg_trust::policy::Settings;
+    use sg_trust::text::escape;
 
     use super::Arguments;
     use crate::live::{Account, Probes, clock_words, is_right};
@@ -66,7 +71,7 @@ mod live {
 
     impl Report {
         fn good(&mut self, what: &str) {
-            let _ = writeln!(self.text, "{}       {}", "ok".green(), plain(what));
+            let _ = writeln!(self.text, "{}       {}", "ok".green(), escape(what));
         }
 
         fn missing(&mut self, what: &str, remedy: &str) {
@@ -75,8 +80,8 @@ mod live {
                 self.text,
                 "{}  {}\n         {}",
                 "missing".red().bold(),
-                plain(what),
-                plain(remedy)
+                escape(what),
+                escape(remedy)
             );
         }
 
@@ -85,15 +90,15 @@ mod live {
                 self.text,
                 "{}        {}\n         {}",
                 "?".yellow(),
-                plain(what),
-                plain(command)
+                escape(what),
+                escape(command)
             );
         }
     }
 
     pub(super) async fn examine(
         arguments: &Arguments,
-        policy: &Policy,
+        policy: &Settings,
         settings_are_given: bool,
         terminal: &mut Terminal,
     ) -> anyhow::Result<Outcome> {
@@ -107,7 +112,7 @@ mod live {
                 let region = account
                     .region()
                     .context("no Region: give --region, or set AWS_REGION")?;
-                let place = account.place(region, policy, Patience::EVENT);
+                let place = account.place(region, policy, Timeouts::EVENT);
                 let scope = &place.context.scope;
                 report.good(&format!(
                     "credentials of account {}, partition {}; region {}",
@@ -157,7 +162,7 @@ mod live {
     }
 
     /// May the credentials do what the product does?
-    fn permissions(report: &mut Report, scope: &Scope, policy: &Policy, probes: &Probes) {
+    fn permissions(report: &mut Report, scope: &Scope, policy: &Settings, probes: &Probes) {
         let is_hub_known_to_be_on = probes.get("securityhub:DescribeHub") == Some(&Probe::Allowed);
         for (action, probe) in probes {
             if *action == "ec2:DescribeSecurityGroupRules" && !policy.rule_ids {

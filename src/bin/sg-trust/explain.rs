@@ -6,14 +6,16 @@ use anyhow::bail;
 use comfy_table::{ContentArrangement, Table, presets};
 use jiff::Timestamp;
 use jiff::civil::Date;
+use sg_trust::input::Snapshot;
+use sg_trust::model::ports::ALL_PORTS;
 use sg_trust::model::{GroupPair, IpPermission, Region, SecurityGroup};
-use sg_trust::policy::exemption::Consideration;
-use sg_trust::policy::fix::Fix;
-use sg_trust::policy::ports::ALL_PORTS;
-use sg_trust::policy::sentence::{name_of, ranges, whom};
-use sg_trust::policy::{Judgement, Peers, Policy, Reading, Reason, Verdict, Violation, day_of};
-use sg_trust::source::Snapshot;
-use sg_trust::text::plain;
+use sg_trust::policy::exemption::ExemptionMatch;
+use sg_trust::policy::{
+    PermissionCheck, Reading, Reason, ReferencedGroups, Settings, Verdict, Violation, day_of,
+};
+use sg_trust::remediation::command::Fix;
+use sg_trust::report::prose::{name_of, ranges, whom};
+use sg_trust::text::escape;
 
 use crate::check::{place_of, region_of_environment};
 use crate::terminal::{Outcome, Terminal, open};
@@ -36,7 +38,7 @@ pub(crate) struct Arguments {
 
 pub(crate) fn run(
     arguments: &Arguments,
-    policy: &Policy,
+    policy: &Settings,
     terminal: &mut Terminal,
 ) -> anyhow::Result<Outcome> {
     let (name, reader) = open(&arguments.groups)?;
@@ -52,12 +54,12 @@ pub(crate) fn run(
             snapshot.groups().len()
         );
     };
-    let mut peers = Peers::default();
+    let mut peers = ReferencedGroups::default();
     for group in snapshot.groups() {
         policy.see(&mut peers, group);
     }
     let today = day_of(Timestamp::now());
-    let verdict = policy.evaluate(group, &peers, today);
+    let verdict = sg_trust::policy::evaluate(policy, group, &peers, today);
     let region = match place_of(group) {
         Some((_, region)) => Some(region),
         // A wrong one costs only the Region in the commands, as in `check`.
@@ -77,8 +79,8 @@ pub(crate) fn run(
     let _ = writeln!(
         out,
         "VPC {}, account {}, reading {}\n",
-        plain(vpc),
-        plain(owner),
+        escape(vpc),
+        escape(owner),
         reading(policy)
     );
     out += &permissions(policy, group);
@@ -95,17 +97,21 @@ pub(crate) fn run(
 
 /// A violation: its sentence, what to do, how severe and why, and the exemptions that were considered.
 fn violation_words(
-    policy: &Policy,
+    policy: &Settings,
     group: &SecurityGroup,
     violation: &Violation,
     region: Option<&Region>,
     today: Date,
 ) -> String {
-    let mut out = format!("{} [{}]\n", violation.sentence(group), violation.reason);
+    let mut out = format!(
+        "{} [{}]\n",
+        sg_trust::report::prose::violation(group, violation),
+        violation.reason
+    );
     let fix = Fix::new(&group.group_id, violation, region);
     for (what, command) in [("revoke", fix.revoke), ("allow instead", fix.authorize)] {
         if let Some(command) = command {
-            let _ = writeln!(out, "  {what}: {}", plain(&command));
+            let _ = writeln!(out, "  {what}: {}", escape(&command));
         }
     }
     let _ = writeln!(
@@ -115,14 +121,14 @@ fn violation_words(
         origin(policy, violation)
     );
     for exemption in &policy.exemptions {
-        let id = plain(&exemption.id);
+        let id = escape(&exemption.id);
         let words = match exemption.consider(group, &violation.source, today) {
-            Consideration::Covers if violation.exemption.as_ref() == Some(exemption) => {
+            ExemptionMatch::Covers if violation.exemption.as_ref() == Some(exemption) => {
                 format!("covers it: {}", exemption.words())
             }
-            Consideration::Covers => "would cover it too; the first that does counts".to_owned(),
-            Consideration::Ended(until) => format!("would cover it, but ended on {until}"),
-            Consideration::Differs(why) => format!("does not cover it: {}", plain(&why)),
+            ExemptionMatch::Covers => "would cover it too; the first that does counts".to_owned(),
+            ExemptionMatch::Ended(until) => format!("would cover it, but ended on {until}"),
+            ExemptionMatch::Differs(why) => format!("does not cover it: {}", escape(&why)),
         };
         let _ = writeln!(out, "  exemption {id} {words}");
     }
@@ -130,13 +136,13 @@ fn violation_words(
 }
 
 /// How the severity of a violation came about.
-fn origin(policy: &Policy, violation: &Violation) -> String {
+fn origin(policy: &Settings, violation: &Violation) -> String {
     let setting = format!("the setting `severity` is {}", policy.severity);
     let Some(levels) = &violation.levels else {
         return setting;
     };
-    let target = plain(&levels.target);
-    let source = plain(&levels.source);
+    let target = escape(&levels.target);
+    let source = escape(&levels.source);
     let source = if levels.is_seen {
         format!("the source is {source}")
     } else {
@@ -177,7 +183,7 @@ fn severity_words(verdict: &Verdict) -> String {
     }
 }
 
-fn reading(policy: &Policy) -> &'static str {
+fn reading(policy: &Settings) -> &'static str {
     match policy.reading {
         Reading::Reference => "reference",
         Reading::Effective => "effective",
@@ -185,17 +191,19 @@ fn reading(policy: &Policy) -> &'static str {
 }
 
 /// Every inter-group permission, whether it violates and why or why not.
-fn permissions(policy: &Policy, group: &SecurityGroup) -> String {
+fn permissions(policy: &Settings, group: &SecurityGroup) -> String {
     let mut table = table(["PROTOCOL", "PORTS", "SOURCES", "BY ITSELF", "WHY"]);
     let mut others = 0_usize;
     for permission in &group.ip_permissions {
         let (by_itself, why) = match policy.judge(permission) {
-            Judgement::NotInterGroup => {
+            PermissionCheck::NotInterGroup => {
                 others += 1;
                 continue;
             }
-            Judgement::Violates(reason) => (format!("violates: {reason}"), why(reason, policy)),
-            Judgement::Within(ports) => (
+            PermissionCheck::Violates(reason) => {
+                (format!("violates: {reason}"), why(reason, policy))
+            }
+            PermissionCheck::Within(ports) => (
                 "no violation".to_owned(),
                 why_not(permission, ports, policy),
             ),
@@ -208,7 +216,7 @@ fn permissions(policy: &Policy, group: &SecurityGroup) -> String {
         let protocol = if permission.ip_protocol.is_all() {
             "all".into()
         } else {
-            plain(permission.ip_protocol.as_str())
+            escape(permission.ip_protocol.as_str())
         };
         table.add_row([
             protocol.into_owned(),
@@ -237,7 +245,7 @@ fn permissions(policy: &Policy, group: &SecurityGroup) -> String {
 }
 
 /// The ports of each source over each protocol together, of what does not violate by itself.
-fn unions(policy: &Policy, group: &SecurityGroup) -> String {
+fn unions(policy: &Settings, group: &SecurityGroup) -> String {
     let unions = policy.unions(group);
     if unions.is_empty() {
         return String::new();
@@ -258,7 +266,7 @@ fn unions(policy: &Policy, group: &SecurityGroup) -> String {
         let protocol = if union.protocol.is_all() {
             "all".into()
         } else {
-            plain(union.protocol.as_str())
+            escape(union.protocol.as_str())
         };
         let count = format!("{} of {ALL_PORTS}", union.ports.count());
         table.add_row([
@@ -292,7 +300,7 @@ fn source(pair: &GroupPair, group: &SecurityGroup) -> String {
     if id == group.group_id.as_str() {
         "itself".to_owned()
     } else {
-        plain(id).into_owned()
+        escape(id).into_owned()
     }
 }
 
@@ -305,7 +313,7 @@ fn ports_of(permission: &IpPermission) -> String {
     }
 }
 
-fn why(reason: Reason, policy: &Policy) -> String {
+fn why(reason: Reason, policy: &Settings) -> String {
     match reason {
         Reason::AllTraffic => "no ports are given: every port is open".to_owned(),
         Reason::AllPorts => "ports 0 to 65535: every port is open".to_owned(),
@@ -315,7 +323,7 @@ fn why(reason: Reason, policy: &Policy) -> String {
     }
 }
 
-fn why_not(permission: &IpPermission, ports: Option<(u16, u16)>, policy: &Policy) -> String {
+fn why_not(permission: &IpPermission, ports: Option<(u16, u16)>, policy: &Settings) -> String {
     if policy.reading == Reading::Reference {
         return "ports are given, and are not 0 to 65535".to_owned();
     }

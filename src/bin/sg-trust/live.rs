@@ -6,10 +6,11 @@ use anyhow::{Context as _, anyhow};
 use aws_config::SdkConfig;
 use sg_trust::aws::ec2::{self, Ec2};
 use sg_trust::aws::securityhub::SecurityHub;
-use sg_trust::aws::{self, Patience, caller};
-use sg_trust::finding::{Context, Passed, Scope};
+use sg_trust::aws::{self, Timeouts, caller};
+use sg_trust::finding::{Context, Passed};
+use sg_trust::model::Scope;
 use sg_trust::model::{AccountId, Partition, Region};
-use sg_trust::policy::Policy;
+use sg_trust::policy::Settings;
 
 /// The account that the credentials are of.
 pub(crate) struct Account {
@@ -77,7 +78,7 @@ impl Account {
     }
 
     /// The account in a Region.
-    pub(crate) fn place(&self, region: Region, policy: &Policy, patience: Patience) -> Place {
+    pub(crate) fn place(&self, region: Region, policy: &Settings, patience: Timeouts) -> Place {
         let config = self.config_in(&region);
         let scope = Scope {
             partition: self.partition.clone(),

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use clap::{CommandFactory as _, Parser, Subcommand};
-use sg_trust::policy::{Policy, Reading};
+use sg_trust::policy::Reading;
 
 mod check;
 mod doctor;
@@ -39,14 +39,14 @@ Exit codes: 0 nothing to report; 1 at least one FAILED group (or a failed test);
 #[command(name = "sg-trust", version, after_help = EXAMPLES, arg_required_else_help = true)]
 struct Arguments {
     #[command(flatten)]
-    settings: Settings,
+    settings: SettingsArguments,
     #[command(subcommand)]
     command: Command,
 }
 
 /// The settings of the policy, the same for every command.
 #[derive(Debug, clap::Args)]
-struct Settings {
+struct SettingsArguments {
     /// The settings file (policy.toml); without it the built-in defaults.
     #[arg(long = "policy", value_name = "FILE", global = true)]
     policy_file: Option<String>,
@@ -94,12 +94,12 @@ enum Command {
     },
 }
 
-impl Settings {
+impl SettingsArguments {
     /// The policy with its settings.
-    fn policy(&self) -> anyhow::Result<Policy> {
+    fn policy(&self) -> anyhow::Result<sg_trust::policy::Settings> {
         let mut policy = match &self.policy_file {
             Some(file) => policy::read(file)?,
-            None => Policy::default(),
+            None => sg_trust::policy::Settings::default(),
         };
         match self.reading {
             Some(ReadingArgument::Reference) => policy.reading = Reading::Reference,

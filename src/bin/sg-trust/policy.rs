@@ -1,7 +1,7 @@
 //! `policy`: shows the effective settings, or validates a settings file.
 
 use anyhow::Context as _;
-use sg_trust::policy::Policy;
+use sg_trust::policy::Settings;
 
 use crate::terminal::{Outcome, Terminal};
 
@@ -24,14 +24,14 @@ pub(crate) struct Arguments {
 }
 
 /// Reads a settings file.
-pub(crate) fn read(file: &str) -> anyhow::Result<Policy> {
+pub(crate) fn read(file: &str) -> anyhow::Result<Settings> {
     let (name, text) = crate::terminal::read(file).context("settings")?;
-    Ok(Policy::from_toml(name, &text)?)
+    Ok(sg_trust::config::read(name, &text)?)
 }
 
 pub(crate) fn run(
     arguments: &Arguments,
-    policy: &Policy,
+    policy: &Settings,
     terminal: &mut Terminal,
 ) -> anyhow::Result<Outcome> {
     match &arguments.check {
@@ -39,7 +39,7 @@ pub(crate) fn run(
             read(file)?;
             terminal.print(&format!("{file}: valid\n"))?;
         }
-        None => terminal.print(&policy.to_toml())?,
+        None => terminal.print(&sg_trust::config::to_toml(&policy))?,
     }
     Ok(Outcome::Nothing)
 }

@@ -5,14 +5,15 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, anyhow, bail};
 use jiff::Timestamp;
-use sg_trust::finding::{Context, Finding, Passed, Scope};
+use sg_trust::engine::stats::RunStats;
+use sg_trust::engine::store::{DiscardStore, Writer};
+use sg_trust::engine::{Engine, RunResult};
+use sg_trust::event::{self, Batch, Trigger};
+use sg_trust::finding::{Context, Finding, Passed};
+use sg_trust::input::Snapshot;
+use sg_trust::model::Scope;
 use sg_trust::model::{AccountId, Region};
-use sg_trust::pipeline::{Handled, Pipeline};
-use sg_trust::policy::Policy;
-use sg_trust::sink::{Nowhere, Writer};
-use sg_trust::source::Snapshot;
-use sg_trust::telemetry::Trace;
-use sg_trust::trigger::{self, Batch, Trigger};
+use sg_trust::policy::Settings;
 
 use crate::check::{FormatArgument, parse_region, place_of, region_of_environment, with_partition};
 use crate::terminal::{Outcome, Terminal, open, read_event};
@@ -74,17 +75,17 @@ impl From<ReplayFormat> for FormatArgument {
 
 pub(crate) fn run(
     arguments: &Arguments,
-    policy: &Policy,
+    policy: &Settings,
     terminal: &mut Terminal,
 ) -> anyhow::Result<Outcome> {
     if arguments.groups.as_deref() == Some("-") && arguments.event == "-" {
         bail!("standard input cannot be both the event and the groups");
     }
     let (event_name, event) = read_event(&arguments.event)?;
-    let batch = trigger::read(&event);
+    let batch = event::read(&event);
     let mut out = Vec::new();
     let writer = Writer::new(FormatArgument::from(arguments.format).into(), &mut out);
-    let mut trace = Trace::default();
+    let mut trace = RunStats::default();
     let handled = match &arguments.groups {
         Some(groups) => offline(arguments, groups, &batch, policy, &writer, &mut trace),
         None => live(arguments, &batch, policy, &writer, &mut trace),
@@ -110,10 +111,10 @@ fn offline(
     arguments: &Arguments,
     groups: &str,
     batch: &Batch,
-    policy: &Policy,
+    policy: &Settings,
     writer: &Out<'_>,
-    trace: &mut Trace,
-) -> anyhow::Result<Handled> {
+    trace: &mut RunStats,
+) -> anyhow::Result<RunResult> {
     let (name, reader) = open(groups)?;
     let snapshot = Snapshot::read(name, reader, Timestamp::now())?;
     let scope = scope(arguments, batch, &snapshot)?;
@@ -129,13 +130,13 @@ fn offline(
     Ok(match arguments.format {
         // What would stand in the hub, which a sweep does not tell what it need not know.
         ReplayFormat::Asff => {
-            runtime.block_on(Pipeline::new(policy, context, &snapshot, writer).handle(batch, trace))
+            runtime.block_on(Engine::new(policy, context, &snapshot, writer).handle(batch, trace))
         }
         ReplayFormat::Table | ReplayFormat::Json => {
             let observer = |finding: &Finding| writer.write(std::slice::from_ref(finding));
-            let pipeline = Pipeline::new(policy, context, &snapshot, &Nowhere);
+            let pipeline = Engine::new(policy, context, &snapshot, &DiscardStore);
             runtime.block_on(
-                Pipeline {
+                Engine {
                     observer: Some(&observer),
                     ..pipeline
                 }
@@ -149,10 +150,10 @@ fn offline(
 fn live(
     _: &Arguments,
     _: &Batch,
-    _: &Policy,
+    _: &Settings,
     _: &Out<'_>,
-    _: &mut Trace,
-) -> anyhow::Result<Handled> {
+    _: &mut RunStats,
+) -> anyhow::Result<RunResult> {
     bail!("{}", crate::terminal::NOT_BUILT_IN)
 }
 
@@ -160,11 +161,11 @@ fn live(
 fn live(
     arguments: &Arguments,
     batch: &Batch,
-    policy: &Policy,
+    policy: &Settings,
     writer: &Out<'_>,
-    trace: &mut Trace,
-) -> anyhow::Result<Handled> {
-    use sg_trust::aws::Patience;
+    trace: &mut RunStats,
+) -> anyhow::Result<RunResult> {
+    use sg_trust::aws::Timeouts;
 
     use crate::live::Account;
 
@@ -176,18 +177,18 @@ fn live(
         let region = account
             .region()
             .context("no Region: give --region, or set AWS_REGION")?;
-        let place = account.place(region, policy, Patience::SWEEP);
+        let place = account.place(region, policy, Timeouts::SWEEP);
         Ok(if arguments.publish {
-            let pipeline = Pipeline::new(policy, place.context, &place.source, &place.hub);
-            Pipeline {
+            let pipeline = Engine::new(policy, place.context, &place.source, &place.hub);
+            Engine {
                 observer: Some(&observer),
                 ..pipeline
             }
             .handle(batch, trace)
             .await
         } else {
-            let pipeline = Pipeline::new(policy, place.context, &place.source, &Nowhere);
-            Pipeline {
+            let pipeline = Engine::new(policy, place.context, &place.source, &DiscardStore);
+            Engine {
                 observer: Some(&observer),
                 ..pipeline
             }
@@ -209,7 +210,7 @@ fn report(
     arguments: &Arguments,
     event_name: &str,
     out: &[u8],
-    handled: Handled,
+    handled: RunResult,
     failed: u64,
     terminal: &mut Terminal,
 ) -> anyhow::Result<Outcome> {

@@ -1,7 +1,7 @@
 //! `scan`: evaluates the live account.
 
 use sg_trust::model::Region;
-use sg_trust::policy::Policy;
+use sg_trust::policy::Settings;
 
 use crate::check::{FormatArgument, parse_region};
 use crate::terminal::{Outcome, Terminal};
@@ -35,14 +35,14 @@ pub(crate) struct Arguments {
 }
 
 #[cfg(not(feature = "aws"))]
-pub(crate) fn run(_: &Arguments, _: &Policy, _: &mut Terminal) -> anyhow::Result<Outcome> {
+pub(crate) fn run(_: &Arguments, _: &Settings, _: &mut Terminal) -> anyhow::Result<Outcome> {
     anyhow::bail!("{}", crate::terminal::NOT_BUILT_IN)
 }
 
 #[cfg(feature = "aws")]
 pub(crate) fn run(
     arguments: &Arguments,
-    policy: &Policy,
+    policy: &Settings,
     terminal: &mut Terminal,
 ) -> anyhow::Result<Outcome> {
     sg_trust::aws::block_on(scan(arguments, policy, terminal))?
@@ -51,18 +51,18 @@ pub(crate) fn run(
 #[cfg(feature = "aws")]
 async fn scan(
     arguments: &Arguments,
-    policy: &Policy,
+    policy: &Settings,
     terminal: &mut Terminal,
 ) -> anyhow::Result<Outcome> {
     use std::io::ErrorKind;
 
     use jiff::Timestamp;
-    use sg_trust::aws::Patience;
+    use sg_trust::aws::Timeouts;
+    use sg_trust::engine::stats::RunStats;
+    use sg_trust::engine::store::{StoreError, Writer};
     use sg_trust::finding::Finding;
     use sg_trust::policy::day_of;
     use sg_trust::policy::exemption::{self, Usage};
-    use sg_trust::sink::{SinkError, Writer};
-    use sg_trust::telemetry::Trace;
 
     use crate::live::Account;
 
@@ -86,7 +86,7 @@ async fn scan(
         terminal.results(arguments.format == FormatArgument::Table),
     );
     for region in regions {
-        let place = account.place(region.clone(), policy, Patience::SWEEP);
+        let place = account.place(region.clone(), policy, Timeouts::SWEEP);
         let observer = |finding: &Finding| {
             bar.inc(1);
             bar.set_message(format!(
@@ -95,7 +95,7 @@ async fn scan(
             ));
             match bar.suspend(|| writer.write(std::slice::from_ref(finding))) {
                 // Whoever reads the results went away: what is to be published is published all the same.
-                Err(SinkError::Write(error))
+                Err(StoreError::Write(error))
                     if arguments.publish && error.kind() == ErrorKind::BrokenPipe =>
                 {
                     Ok(())
@@ -103,7 +103,7 @@ async fn scan(
                 written => written,
             }
         };
-        let mut trace = Trace::default();
+        let mut trace = RunStats::default();
         let swept = sweep(&place, policy, arguments.publish, &observer, &mut trace).await;
         usage.join(&trace.usage);
         warnings.extend(
@@ -138,29 +138,29 @@ async fn scan(
 #[cfg(feature = "aws")]
 async fn sweep(
     place: &crate::live::Place,
-    policy: &Policy,
+    policy: &Settings,
     publish: bool,
-    observer: &sg_trust::pipeline::Observer<'_>,
-    trace: &mut sg_trust::telemetry::Trace,
+    observer: &sg_trust::engine::Observer<'_>,
+    trace: &mut sg_trust::engine::stats::RunStats,
 ) -> anyhow::Result<()> {
     use std::sync::Arc;
 
-    use sg_trust::pipeline::Pipeline;
-    use sg_trust::sink::Nowhere;
+    use sg_trust::engine::Engine;
+    use sg_trust::engine::store::DiscardStore;
 
     let context = Arc::clone(&place.context);
     if publish {
         place.check_clock().await?;
-        let pipeline = Pipeline::new(policy, context, &place.source, &place.hub);
-        Pipeline {
+        let pipeline = Engine::new(policy, context, &place.source, &place.hub);
+        Engine {
             observer: Some(observer),
             ..pipeline
         }
         .sweep_account(trace)
         .await?;
     } else {
-        let pipeline = Pipeline::new(policy, context, &place.source, &Nowhere);
-        Pipeline {
+        let pipeline = Engine::new(policy, context, &place.source, &DiscardStore);
+        Engine {
             observer: Some(observer),
             ..pipeline
         }

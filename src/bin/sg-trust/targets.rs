@@ -1,9 +1,9 @@
 //! `targets`: what an event makes the function do, and why.
 
-use sg_trust::policy::Policy;
-use sg_trust::render::json;
-use sg_trust::render::targets::Invocation;
-use sg_trust::trigger::{self, Message, Shape};
+use sg_trust::event::{self, Message, Shape};
+use sg_trust::policy::Settings;
+use sg_trust::report::json;
+use sg_trust::report::targets::Invocation;
 
 use crate::terminal::{Outcome, Terminal, read_event};
 
@@ -25,11 +25,11 @@ pub(crate) struct Arguments {
 
 pub(crate) fn run(
     arguments: &Arguments,
-    policy: &Policy,
+    policy: &Settings,
     terminal: &mut Terminal,
 ) -> anyhow::Result<Outcome> {
     let (name, event) = read_event(&arguments.event)?;
-    let mut batch = trigger::read(&event);
+    let mut batch = event::read(&event);
     if policy.sensitivity.is_none() {
         batch.forget_references();
     }

@@ -5,8 +5,8 @@ use std::io::{self, BufRead, BufReader, BufWriter, IsTerminal as _, Write};
 use std::process::ExitCode;
 
 use anyhow::Context as _;
-use sg_trust::sink::SinkError;
-use sg_trust::text::plain;
+use sg_trust::engine::store::StoreError;
+use sg_trust::text::escape;
 
 /// What a live command says in a build without the feature `aws`.
 #[cfg(not(feature = "aws"))]
@@ -75,7 +75,7 @@ impl Terminal {
     pub(crate) fn say(&mut self, message: &str) {
         // Where stderr is closed there is nobody to tell.
         let _ = self.out.flush();
-        let _ = writeln!(io::stderr(), "sg-trust: {}", plain(message));
+        let _ = writeln!(io::stderr(), "sg-trust: {}", escape(message));
     }
 
     /// Says what could not be done; the exit code will be 2.
@@ -136,8 +136,8 @@ impl Write for Results<'_> {
 /// Did whoever reads the results go away?
 pub(crate) fn is_closed_pipe(error: &anyhow::Error) -> bool {
     error.chain().any(|cause| {
-        let of_sink = cause.downcast_ref::<SinkError>().is_some_and(|error| {
-            matches!(error, SinkError::Write(error) if error.kind() == io::ErrorKind::BrokenPipe)
+        let of_sink = cause.downcast_ref::<StoreError>().is_some_and(|error| {
+            matches!(error, StoreError::Write(error) if error.kind() == io::ErrorKind::BrokenPipe)
         });
         of_sink
             || cause

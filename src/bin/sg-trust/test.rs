@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::Value;
 use sg_trust::model::SecurityGroup;
-use sg_trust::policy::{Peers, Policy, Reading, Status, day_of};
+use sg_trust::policy::{Reading, ReferencedGroups, Settings, Status, day_of};
 
 use crate::terminal::{Outcome, Terminal, read};
 
@@ -40,9 +40,9 @@ struct Case {
 
 pub(crate) fn run(arguments: &Arguments, terminal: &mut Terminal) -> anyhow::Result<Outcome> {
     // The published detection knows neither exemptions nor levels.
-    let policy = Policy {
+    let policy = Settings {
         reading: Reading::Reference,
-        ..Policy::default()
+        ..Settings::default()
     };
     let today = day_of(Timestamp::now());
     let (mut passed, mut failed) = (0_u64, 0_u64);
@@ -62,9 +62,10 @@ pub(crate) fn run(arguments: &Arguments, terminal: &mut Terminal) -> anyhow::Res
                     continue;
                 }
             };
-            let verdict = policy.evaluate(&group, &Peers::default(), today);
+            let verdict =
+                sg_trust::policy::evaluate(&policy, &group, &ReferencedGroups::default(), today);
             let is_compliant = verdict.status != Status::Failed;
-            let name = sg_trust::text::plain(&case.name);
+            let name = sg_trust::text::escape(&case.name);
             if is_compliant == case.expected_result {
                 passed += 1;
                 terminal.print(&format!("ok      {name}\n"))?;
@@ -73,7 +74,7 @@ pub(crate) fn run(arguments: &Arguments, terminal: &mut Terminal) -> anyhow::Res
                 let sentences: Vec<_> = verdict
                     .violations
                     .iter()
-                    .map(|violation| violation.sentence(&group))
+                    .map(|violation| sg_trust::report::prose::violation(&group, violation))
                     .collect();
                 let why = if sentences.is_empty() {
                     "no violation".to_owned()

@@ -1,0 +1,52 @@
+//! The two edges of the engine without AWS: groups from a snapshot, findings that are kept nowhere.
+
+use super::source::{GroupSource, Observation, Owner, Page, Query, SourceError};
+use crate::input::Snapshot;
+use crate::model::{GroupId, GroupRule, SecurityGroup};
+
+/// What a snapshot answers; every answer is of the moment that the snapshot is of.
+fn observe(
+    snapshot: &Snapshot,
+    owner: Owner,
+    is_meant: impl Fn(&SecurityGroup) -> bool,
+) -> Observation {
+    let groups = snapshot
+        .groups()
+        .iter()
+        .filter(|group| is_meant(group) && (owner == Owner::Any || snapshot.is_own(group)));
+    Observation {
+        groups: groups.cloned().collect(),
+        at: snapshot.at(),
+    }
+}
+
+impl GroupSource for Snapshot {
+    async fn find(&self, query: Query<'_>, owner: Owner) -> Result<Observation, SourceError> {
+        Ok(observe(self, owner, |group| match query {
+            Query::Ids(ids) => ids.contains(&group.group_id),
+            Query::Referencing(ids) => group
+                .sources()
+                .any(|source| ids.iter().any(|id| id.as_str() == source)),
+            Query::Names(names) => names.iter().any(|name| group.is_named(name)),
+            Query::DefaultGroupsOf(vpcs) => {
+                group.group_name.as_deref() == Some("default")
+                    && group.vpc_id.as_ref().is_some_and(|vpc| vpcs.contains(vpc))
+            }
+        }))
+    }
+
+    async fn rules(&self, _: &[GroupId]) -> Result<Vec<GroupRule>, SourceError> {
+        Ok(Vec::new())
+    }
+
+    fn is_live(&self) -> bool {
+        false
+    }
+
+    async fn page(&self, _after: Option<String>) -> Result<Page, SourceError> {
+        Ok(Page {
+            observation: observe(self, Owner::This, |_| true),
+            next: None,
+        })
+    }
+}

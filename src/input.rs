@@ -1,0 +1,6 @@
+//! Security groups read from files.
+
+pub mod describe;
+mod snapshot;
+
+pub use snapshot::Snapshot;

@@ -1,0 +1,3 @@
+//! How a violation is mended.
+
+pub mod command;

@@ -1,0 +1,18 @@
+//! Verdicts and findings as bytes: pure, no I/O.
+//!
+//! | format | module | for |
+//! |---|---|---|
+//! | ASFF | [`asff`] | Security Hub |
+//! | JSON, one document or one group a line | [`json`] | scripts |
+//! | table | [`table`] | people |
+//!
+//! [`Report`] puts any of them together, group by group, so that nothing has to be held.
+
+pub mod asff;
+pub mod json;
+pub mod prose;
+pub mod table;
+pub mod targets;
+mod writer;
+
+pub use writer::{Format, Report, ReportError, Summary};

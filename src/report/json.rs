@@ -1,0 +1,218 @@
+//! The JSON that scripts read: version 1. Keys may be added, never changed.
+
+use std::io;
+
+use serde::Serialize;
+use serde_json::ser::{CharEscape, Formatter};
+
+use super::prose;
+use crate::model::{Region, SecurityGroup};
+use crate::policy::{Reason, Severity, Status, Verdict, Violation};
+use crate::remediation::command::Fix;
+use crate::text::is_deceptive;
+
+/// One element of `groups`, and one line of ndjson.
+#[derive(Debug, Serialize)]
+pub struct Group<'a> {
+    group_id: &'a str,
+    group_name: Option<&'a str>,
+    owner_id: Option<&'a str>,
+    vpc_id: Option<&'a str>,
+    verdict: Status,
+    severity: Severity,
+    violations: Vec<GroupViolation<'a>>,
+}
+
+#[derive(Debug, Serialize)]
+struct GroupViolation<'a> {
+    reason: Reason,
+    protocol: &'a str,
+    ports: &'a [(u16, u16)],
+    open_ports: u32,
+    severity: Severity,
+    sentence: String,
+    exemption: Option<&'a str>,
+    source: GroupSource<'a>,
+    fix: GroupFix,
+}
+
+#[derive(Debug, Serialize)]
+struct GroupSource<'a> {
+    group_id: Option<&'a str>,
+    group_name: Option<&'a str>,
+    owner_id: Option<&'a str>,
+    vpc_id: Option<&'a str>,
+    peering_connection_id: Option<&'a str>,
+    #[serde(rename = "self")]
+    is_self: bool,
+}
+
+#[derive(Debug, Serialize)]
+struct GroupFix {
+    revoke: Option<String>,
+    authorize: Option<String>,
+}
+
+impl<'a> Group<'a> {
+    /// A group with what the policy says of it; the Region, where known, goes into the commands.
+    #[must_use]
+    pub fn new(group: &'a SecurityGroup, verdict: &'a Verdict, region: Option<&Region>) -> Self {
+        Self {
+            group_id: group.group_id.as_str(),
+            group_name: group.group_name.as_deref(),
+            owner_id: group.owner_id.as_ref().map(|owner| owner.as_str()),
+            vpc_id: group.vpc_id.as_ref().map(|vpc| vpc.as_str()),
+            verdict: verdict.status,
+            severity: verdict.severity,
+            violations: verdict
+                .violations
+                .iter()
+                .map(|violation| GroupViolation::new(group, violation, region))
+                .collect(),
+        }
+    }
+}
+
+impl<'a> GroupViolation<'a> {
+    fn new(group: &SecurityGroup, violation: &'a Violation, region: Option<&Region>) -> Self {
+        let source = &violation.source;
+        let Fix { revoke, authorize } = Fix::new(&group.group_id, violation, region);
+        Self {
+            reason: violation.reason,
+            protocol: violation.protocol.as_str(),
+            ports: violation.ports.intervals(),
+            open_ports: violation.ports.count(),
+            severity: violation.severity,
+            sentence: prose::violation(group, violation),
+            exemption: violation
+                .exemption
+                .as_ref()
+                .map(|exemption| exemption.id.as_str()),
+            source: GroupSource {
+                group_id: source.group_id.as_deref(),
+                group_name: source.group_name.as_deref(),
+                owner_id: source.owner_id.as_ref().map(|owner| owner.as_str()),
+                vpc_id: source.vpc_id.as_deref(),
+                peering_connection_id: source.peering_connection_id.as_deref(),
+                is_self: source.is_self,
+            },
+            fix: GroupFix { revoke, authorize },
+        }
+    }
+}
+
+/// Compact JSON on one line in which no character deceives a terminal or an editor: they are written `\u202e`, which
+/// every JSON reader turns back.
+pub fn to_line<T: Serialize>(value: &T) -> serde_json::Result<String> {
+    write_with(value, Visible(serde_json::ser::CompactFormatter))
+}
+
+/// The same over several lines, for people.
+pub fn to_pretty<T: Serialize>(value: &T) -> serde_json::Result<String> {
+    write_with(value, Visible(serde_json::ser::PrettyFormatter::new()))
+}
+
+fn write_with<T: Serialize, F: Formatter>(value: &T, formatter: F) -> serde_json::Result<String> {
+    let mut out = Vec::with_capacity(256);
+    value.serialize(&mut serde_json::Serializer::with_formatter(
+        &mut out, formatter,
+    ))?;
+    String::from_utf8(out).map_err(|error| serde::ser::Error::custom(error.to_string()))
+}
+
+/// A formatter that leaves the layout to another and writes deceptive characters as escapes.
+struct Visible<F>(F);
+
+impl<F: Formatter> Formatter for Visible<F> {
+    fn write_string_fragment<W: ?Sized + io::Write>(
+        &mut self,
+        writer: &mut W,
+        fragment: &str,
+    ) -> io::Result<()> {
+        // Nothing in ASCII that JSON leaves as it is deceives: nearly every text.
+        let is_plain = fragment.bytes().all(|byte| matches!(byte, b' '..=b'~'));
+        if is_plain || !fragment.contains(is_deceptive) {
+            return writer.write_all(fragment.as_bytes());
+        }
+        for character in fragment.chars() {
+            let mut units = [0; 2];
+            if is_deceptive(character) {
+                for unit in character.encode_utf16(&mut units) {
+                    write!(writer, "\\u{unit:04x}")?;
+                }
+            } else {
+                write!(writer, "{character}")?;
+            }
+        }
+        Ok(())
+    }
+
+    fn begin_array<W: ?Sized + io::Write>(&mut self, writer: &mut W) -> io::Result<()> {
+        self.0.begin_array(writer)
+    }
+
+    fn end_array<W: ?Sized + io::Write>(&mut self, writer: &mut W) -> io::Result<()> {
+        self.0.end_array(writer)
+    }
+
+    fn begin_array_value<W: ?Sized + io::Write>(
+        &mut self,
+        writer: &mut W,
+        first: bool,
+    ) -> io::Result<()> {
+        self.0.begin_array_value(writer, first)
+    }
+
+    fn end_array_value<W: ?Sized + io::Write>(&mut self, writer: &mut W) -> io::Result<()> {
+        self.0.end_array_value(writer)
+    }
+
+    fn begin_object<W: ?Sized + io::Write>(&mut self, writer: &mut W) -> io::Result<()> {
+        self.0.begin_object(writer)
+    }
+
+    fn end_object<W: ?Sized + io::Write>(&mut self, writer: &mut W) -> io::Result<()> {
+        self.0.end_object(writer)
+    }
+
+    fn begin_object_key<W: ?Sized + io::Write>(
+        &mut self,
+        writer: &mut W,
+        first: bool,
+    ) -> io::Result<()> {
+        self.0.begin_object_key(writer, first)
+    }
+
+    fn begin_object_value<W: ?Sized + io::Write>(&mut self, writer: &mut W) -> io::Result<()> {
+        self.0.begin_object_value(writer)
+    }
+
+    fn end_object_value<W: ?Sized + io::Write>(&mut self, writer: &mut W) -> io::Result<()> {
+        self.0.end_object_value(writer)
+    }
+
+    fn write_char_escape<W: ?Sized + io::Write>(
+        &mut self,
+        writer: &mut W,
+        escape: CharEscape,
+    ) -> io::Result<()> {
+        self.0.write_char_escape(writer, escape)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn json_shows_every_character_and_gives_it_back(text in any::<String>()) {
+            for json in [to_line(&text).unwrap(), to_pretty(&[&text]).unwrap()] {
+                prop_assert!(!json.contains(|character| character != '\n' && is_deceptive(character)), "{json:?}");
+            }
+            prop_assert_eq!(serde_json::from_str::<String>(&to_line(&text).unwrap()).unwrap(), text);
+        }
+    }
+}
