@@ -47,7 +47,7 @@ fn round(path: &str, policy: &Settings) -> anyhow::Result<(Duration, Duration)> 
         let began = Instant::now();
         for group in groups {
             black_box(sg_trust::policy::evaluate(
-                &policy,
+                policy,
                 black_box(group),
                 &peers,
                 today,
@@ -66,7 +66,7 @@ fn round(path: &str, policy: &Settings) -> anyhow::Result<(Duration, Duration)> 
         }
         of_all += evaluate(&groups);
         groups.retain(|group| {
-            sg_trust::policy::evaluate(&policy, group, &peers, today).status == Status::Passed
+            sg_trust::policy::evaluate(policy, group, &peers, today).status == Status::Passed
         });
         of_passed += evaluate(&groups);
     }

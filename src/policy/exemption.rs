@@ -490,7 +490,7 @@ mod tests {
     fn verdict(policy: &Settings, pair: &str, today: &str) -> Verdict {
         let group: SecurityGroup = serde_json::from_str(&GROUP.replace("PAIR", pair)).unwrap();
         crate::policy::evaluate(
-            &policy,
+            policy,
             &group,
             &ReferencedGroups::default(),
             today.parse().unwrap(),

@@ -25,7 +25,7 @@ fn evaluate(policy: &Settings, group: &Value, peers: &[Value], today: &str) -> V
     for peer in peers {
         policy.see(&mut seen, &serde_json::from_value(peer.clone()).unwrap());
     }
-    sg_trust::policy::evaluate(&policy, &group, &seen, today.parse::<Date>().unwrap())
+    sg_trust::policy::evaluate(policy, &group, &seen, today.parse::<Date>().unwrap())
 }
 
 fn exemption() -> impl Strategy<Value = String> {

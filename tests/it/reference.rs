@@ -13,7 +13,7 @@ use crate::groups::{group, permission, permissions};
 
 fn evaluate(group: &Value, policy: &Settings) -> Verdict {
     let group: SecurityGroup = serde_json::from_value(group.clone()).unwrap();
-    sg_trust::policy::evaluate(&policy, &group, &ReferencedGroups::default(), Date::MIN)
+    sg_trust::policy::evaluate(policy, &group, &ReferencedGroups::default(), Date::MIN)
 }
 
 fn reference() -> Settings {
@@ -166,7 +166,7 @@ fn keys(verdict: &Verdict) -> Vec<Key> {
 fn line(group: &Value, policy: &Settings) -> String {
     let group: SecurityGroup = serde_json::from_value(group.clone()).unwrap();
     let verdict =
-        sg_trust::policy::evaluate(&policy, &group, &ReferencedGroups::default(), Date::MIN);
+        sg_trust::policy::evaluate(policy, &group, &ReferencedGroups::default(), Date::MIN);
     json::to_line(&json::Group::new(&group, &verdict, None)).unwrap()
 }
 
