@@ -15,6 +15,10 @@ use crate::policy::sensitivity::Sensitivity;
 use crate::policy::{Reading, Settings, Severity};
 use crate::text::utf16_len;
 
+mod write;
+
+pub use write::{WriteError, to_toml};
+
 /// How many `RelatedRequirements` Security Hub takes, and how long each: `RelatedRequirementsList` and its member in
 /// the service model of `securityhub`.
 const MOST_REQUIREMENTS: usize = 32;
@@ -36,14 +40,42 @@ pub struct SettingsError {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct File {
-    reading: Option<Reading>,
+    reading: Option<ReadingWord>,
     max_open_ports: Option<Spanned<i64>>,
-    severity: Option<Spanned<Severity>>,
+    severity: Option<Spanned<SeverityWord>>,
     related_requirements: Option<Spanned<Vec<Spanned<String>>>>,
     rule_ids: Option<bool>,
     sensitivity: Option<SensitivityTable>,
     #[serde(default)]
     exemption: Vec<ExemptionTable>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum ReadingWord {
+    Reference,
+    Effective,
+}
+
+/// How severe a violation may be.
+#[derive(Clone, Copy, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
+enum SeverityWord {
+    Low,
+    Medium,
+    High,
+    Critical,
+}
+
+impl From<SeverityWord> for Severity {
+    fn from(word: SeverityWord) -> Self {
+        match word {
+            SeverityWord::Low => Self::Low,
+            SeverityWord::Medium => Self::Medium,
+            SeverityWord::High => Self::High,
+            SeverityWord::Critical => Self::Critical,
+        }
+    }
 }
 
 #[derive(Deserialize)]
@@ -53,7 +85,7 @@ struct SensitivityTable {
     levels: Spanned<Vec<Spanned<String>>>,
     default: Spanned<String>,
     unseen: Option<Spanned<String>>,
-    raise: Option<Spanned<Vec<Severity>>>,
+    raise: Option<Spanned<Vec<SeverityWord>>>,
 }
 
 #[derive(Deserialize)]
@@ -134,7 +166,10 @@ pub fn read(file_name: &str, text: &str) -> Result<Settings, SettingsError> {
     })?;
     let mut policy = Settings::default();
     if let Some(reading) = file.reading {
-        policy.reading = reading;
+        policy.reading = match reading {
+            ReadingWord::Reference => Reading::Reference,
+            ReadingWord::Effective => Reading::Effective,
+        };
     }
     if let Some(ports) = file.max_open_ports {
         policy.max_open_ports = u16::try_from(*ports.get_ref())
@@ -148,13 +183,7 @@ pub fn read(file_name: &str, text: &str) -> Result<Settings, SettingsError> {
             })?;
     }
     if let Some(severity) = file.severity {
-        if *severity.get_ref() == Severity::Informational {
-            return Err(at(
-                severity.span().start,
-                "a violation is LOW, MEDIUM, HIGH or CRITICAL".to_owned(),
-            ));
-        }
-        policy.severity = severity.into_inner();
+        policy.severity = severity.into_inner().into();
     }
     if let Some(requirements) = file.related_requirements {
         let start = requirements.span().start;
@@ -202,12 +231,6 @@ pub fn read(file_name: &str, text: &str) -> Result<Settings, SettingsError> {
     Ok(policy)
 }
 
-/// The effective settings as a settings file.
-#[must_use]
-pub fn to_toml(settings: &Settings) -> String {
-    toml::to_string(settings).unwrap_or_default()
-}
-
 /// What is wrong, and where in the text.
 struct Wrong {
     offset: usize,
@@ -248,15 +271,10 @@ impl SensitivityTable {
         let raise = match &self.raise {
             None => vec![Severity::Medium, Severity::High, Severity::Critical],
             Some(raise) => {
-                let steps = raise.get_ref();
+                let steps: Vec<Severity> =
+                    raise.get_ref().iter().map(|word| (*word).into()).collect();
                 if steps.is_empty() {
                     return Err(Wrong::at(raise, "it has no severity"));
-                }
-                if steps.contains(&Severity::Informational) {
-                    return Err(Wrong::at(
-                        raise,
-                        "a violation is LOW, MEDIUM, HIGH or CRITICAL",
-                    ));
                 }
                 if !steps.is_sorted() {
                     return Err(Wrong::at(
@@ -264,7 +282,7 @@ impl SensitivityTable {
                         "it falls: a greater distance must not lower the severity",
                     ));
                 }
-                steps.clone()
+                steps
             }
         };
         let unseen = match &self.unseen {
@@ -455,9 +473,9 @@ mod tests {
         let text = "reading = \"reference\"\nmax_open_ports = 1000\nseverity = \"HIGH\"\nrelated_requirements = []\nrule_ids = true\n";
         let policy = read("policy.toml", text).unwrap();
         assert_eq!(policy.max_open_ports, 1000);
-        assert_eq!(to_toml(&policy), text);
+        assert_eq!(to_toml(&policy).unwrap(), text);
         assert_eq!(
-            read("x", &to_toml(&Settings::default())),
+            read("x", &to_toml(&Settings::default()).unwrap()),
             Ok(Settings::default())
         );
     }
@@ -484,7 +502,7 @@ mod tests {
             ),
             (
                 "severity = \"INFORMATIONAL\"",
-                "policy.toml:1: severity: a violation is LOW",
+                "policy.toml:1: severity: unknown variant `INFORMATIONAL`, expected one of `LOW`, `MEDIUM`, `HIGH`, `CRITICAL`",
             ),
             (
                 "reading = \"both\"",
@@ -560,7 +578,7 @@ mod tests {
         let policy = read("policy.example.toml", &whole).unwrap();
         assert!(policy.sensitivity.is_some());
         assert_eq!(policy.exemptions.len(), 3);
-        assert_eq!(read("x", &to_toml(&policy)), Ok(policy));
+        assert_eq!(read("x", &to_toml(&policy).unwrap()), Ok(policy));
     }
 
     #[test]
@@ -604,7 +622,7 @@ mod tests {
             ),
             (
                 "raise = [\"INFORMATIONAL\"]",
-                "policy.toml:5: sensitivity.raise: a violation is LOW",
+                "policy.toml:5: sensitivity.raise: unknown variant `INFORMATIONAL`",
             ),
             (
                 "rise = []",

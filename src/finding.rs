@@ -149,13 +149,9 @@ impl Finding {
             return false;
         };
         self.violations().iter().any(|violation| {
-            added.iter().any(|rule| {
-                violation.source.group_id.as_ref() == Some(&rule.source)
-                    && violation
-                        .traffic
-                        .iter()
-                        .any(|traffic| traffic.is_same_as(&rule.traffic))
-            })
+            added
+                .iter()
+                .any(|rule| violation.has_rule(&rule.source, &rule.traffic))
         })
     }
 

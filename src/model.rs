@@ -20,7 +20,7 @@ pub mod ports;
 mod scope;
 mod traffic;
 
-pub use ids::{AccountId, GroupId, Partition, Region, VpcId};
+pub use ids::{AccountId, GroupId, Partition, PeeringConnectionId, Region, RuleId, VpcId};
 pub use scope::Scope;
 pub use traffic::{GroupRule, Traffic};
 
@@ -68,15 +68,15 @@ pub struct IpPermission {
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct GroupPair {
     /// `GroupId` of the source.
-    pub group_id: Option<String>,
+    pub group_id: Option<GroupId>,
     /// `GroupName` of the source; EC2 gives it only for some.
     pub group_name: Option<String>,
     /// `UserId`: the account of the source. EC2 omits it for a deleted source and through a transit gateway.
     pub user_id: Option<AccountId>,
     /// `VpcId` of the source, where it is peered.
-    pub vpc_id: Option<String>,
+    pub vpc_id: Option<VpcId>,
     /// `VpcPeeringConnectionId`.
-    pub vpc_peering_connection_id: Option<String>,
+    pub vpc_peering_connection_id: Option<PeeringConnectionId>,
     /// `PeeringStatus`: `active`, or what became of the peering connection.
     pub peering_status: Option<String>,
     /// `Description` of the rule, of its author's choice.
@@ -193,11 +193,11 @@ impl IpPermission {
 
 impl SecurityGroup {
     /// The ids of the groups that it lets in, as often as its permissions name them.
-    pub fn sources(&self) -> impl Iterator<Item = &str> {
+    pub fn sources(&self) -> impl Iterator<Item = &GroupId> {
         self.ip_permissions
             .iter()
             .flat_map(|permission| &permission.user_id_group_pairs)
-            .filter_map(|pair| pair.group_id.as_deref())
+            .filter_map(|pair| pair.group_id.as_ref())
     }
 
     /// Has it this name? Without regard to case, as EC2 compares names.
@@ -241,7 +241,7 @@ macro_rules! newtype_member {
         }
     )*};
 }
-newtype_member!(AccountId GroupId VpcId);
+newtype_member!(AccountId GroupId PeeringConnectionId VpcId);
 
 impl<'de> Member<'de> for Protocol {
     fn read<A: MapAccess<'de>>(map: &mut A) -> Result<Self, A::Error> {

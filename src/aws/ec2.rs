@@ -19,8 +19,8 @@ use jiff::{SignedDuration, Timestamp};
 use super::{Failure, Timeouts, is_later};
 use crate::engine::source::{GroupSource, Observation, Owner, Page, Query, SourceError};
 use crate::model::{
-    AccountId, GroupId, GroupPair, GroupRule, IpPermission, IpRange, Ipv6Range, PrefixList,
-    Protocol, Region, SecurityGroup, Traffic, VpcId,
+    AccountId, GroupId, GroupPair, GroupRule, IpPermission, IpRange, Ipv6Range,
+    PeeringConnectionId, PrefixList, Protocol, Region, RuleId, SecurityGroup, Traffic, VpcId,
 };
 
 /// Values of one filter: <https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_Filter.html>.
@@ -452,10 +452,10 @@ fn rule(rule: types::SecurityGroupRule) -> Option<GroupRule> {
     let protocol = Protocol::new(rule.ip_protocol.as_deref().unwrap_or_default());
     let (from, to) = (rule.from_port.map(i64::from), rule.to_port.map(i64::from));
     (rule.is_egress == Some(false)).then_some(GroupRule {
-        rule_id: Some(text(rule.security_group_rule_id)?),
+        rule_id: Some(text(rule.security_group_rule_id).map(RuleId::new)?),
         group_id: Some(text(rule.group_id).map(GroupId::new)?),
         is_ingress: Some(true),
-        source: text(rule.referenced_group_info?.group_id)?,
+        source: text(rule.referenced_group_info?.group_id).map(GroupId::new)?,
         traffic: Traffic::new(protocol, from, to),
     })
 }
@@ -513,11 +513,12 @@ fn permissions(permissions: Option<Vec<types::IpPermission>>) -> Vec<IpPermissio
 
 fn pair(pair: types::UserIdGroupPair) -> GroupPair {
     GroupPair {
-        group_id: text(pair.group_id),
+        group_id: text(pair.group_id).map(GroupId::new),
         group_name: text(pair.group_name),
         user_id: text(pair.user_id).map(AccountId::new),
-        vpc_id: text(pair.vpc_id),
-        vpc_peering_connection_id: text(pair.vpc_peering_connection_id),
+        vpc_id: text(pair.vpc_id).map(VpcId::new),
+        vpc_peering_connection_id: text(pair.vpc_peering_connection_id)
+            .map(PeeringConnectionId::new),
         peering_status: text(pair.peering_status),
         description: text(pair.description),
     }
@@ -747,7 +748,7 @@ mod tests {
             .iter()
             .map(|rule| {
                 (
-                    rule.rule_id.as_deref().unwrap_or_default(),
+                    rule.rule_id.as_ref().map_or("", |id| id.as_str()),
                     rule.traffic.from_port,
                 )
             })

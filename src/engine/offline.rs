@@ -24,9 +24,7 @@ impl GroupSource for Snapshot {
     async fn find(&self, query: Query<'_>, owner: Owner) -> Result<Observation, SourceError> {
         Ok(observe(self, owner, |group| match query {
             Query::Ids(ids) => ids.contains(&group.group_id),
-            Query::Referencing(ids) => group
-                .sources()
-                .any(|source| ids.iter().any(|id| id.as_str() == source)),
+            Query::Referencing(ids) => group.sources().any(|source| ids.contains(source)),
             Query::Names(names) => names.iter().any(|name| group.is_named(name)),
             Query::DefaultGroupsOf(vpcs) => {
                 group.group_name.as_deref() == Some("default")

@@ -42,7 +42,7 @@ impl<S: GroupSource, K: FindingStore> Engine<'_, S, K> {
             Err(error) => return failures.add(&messages_of(&referenced), error),
         };
         for group in groups {
-            let sources: BTreeSet<_> = group.sources().map(GroupId::new).collect();
+            let sources: BTreeSet<_> = group.sources().cloned().collect();
             let mut interest = Request::default();
             for source in &sources {
                 if let Some(of_source) = referenced.get(source) {

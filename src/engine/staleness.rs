@@ -130,7 +130,7 @@ fn is_rule(permission: &IpPermission, rule: &GroupRule) -> bool {
         && permission
             .user_id_group_pairs
             .iter()
-            .any(|pair| pair.group_id.as_deref() == Some(rule.source.as_str()))
+            .any(|pair| pair.group_id.as_ref() == Some(&rule.source))
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use std::collections::HashSet;
 use serde_json::{Map, Value};
 
 use super::{Action, ChangeProof, Kind, Record, Target, Trigger, TriggerError, tagged};
-use crate::model::{GroupId, GroupRule, Protocol, Traffic, VpcId};
+use crate::model::{GroupId, GroupRule, Protocol, RuleId, Traffic, VpcId};
 
 /// How a call says which group it changed.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -295,7 +295,9 @@ impl Call<'_> {
                     .into_iter()
                     .filter_map(Value::as_object)
                     .filter_map(|group| {
-                        let source = member(Some(group), "groupId").and_then(text)?;
+                        let source = member(Some(group), "groupId")
+                            .and_then(text)
+                            .map(GroupId::new)?;
                         Some(GroupRule {
                             rule_id: None,
                             group_id: None,
@@ -318,7 +320,9 @@ impl Call<'_> {
             let update = update.as_object();
             let rule = answered_rule(member(update, "SecurityGroupRule")?.as_object()?)?;
             Some(GroupRule {
-                rule_id: member(update, "SecurityGroupRuleId").and_then(text),
+                rule_id: member(update, "SecurityGroupRuleId")
+                    .and_then(text)
+                    .map(RuleId::new),
                 is_ingress: None,
                 ..rule
             })
@@ -335,9 +339,12 @@ fn answered_rule(rule: &Map<String, Value>) -> Option<GroupRule> {
     let referenced = member(Some(rule), "referencedGroupInfo").and_then(Value::as_object);
     let source = member(referenced, "groupId")
         .or_else(|| member(Some(rule), "referencedGroupId"))
-        .and_then(text)?;
+        .and_then(text)
+        .map(GroupId::new)?;
     Some(GroupRule {
-        rule_id: member(Some(rule), "securityGroupRuleId").and_then(text),
+        rule_id: member(Some(rule), "securityGroupRuleId")
+            .and_then(text)
+            .map(RuleId::new),
         group_id: None,
         is_ingress: Some(true),
         source,

@@ -41,6 +41,14 @@ name! {
     VpcId
 }
 name! {
+    /// A security group rule's id, `sgr-…`.
+    RuleId
+}
+name! {
+    /// The id of a VPC peering connection, `pcx-…`.
+    PeeringConnectionId
+}
+name! {
     /// An AWS account's id: 12 digits.
     AccountId
 }

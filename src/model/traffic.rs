@@ -1,18 +1,18 @@
 //! Protocol and ports, and the rules that let a security group in.
 
-use super::{GroupId, IpPermission, Protocol};
+use super::{GroupId, IpPermission, Protocol, RuleId};
 
 /// A rule that lets a security group in, as an event or `DescribeSecurityGroupRules` tells it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GroupRule {
     /// `SecurityGroupRuleId`, `sgr-…`, where it is told.
-    pub rule_id: Option<String>,
+    pub rule_id: Option<RuleId>,
     /// The group that has the rule, where it is told.
     pub group_id: Option<GroupId>,
     /// Whether it is an ingress rule; unknown of a modified one, since the call does not say.
     pub is_ingress: Option<bool>,
     /// The id of the source.
-    pub source: String,
+    pub source: GroupId,
     /// Protocol and ports.
     pub traffic: Traffic,
 }

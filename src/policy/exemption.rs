@@ -10,7 +10,6 @@ use std::collections::BTreeSet;
 use std::fmt;
 
 use jiff::civil::Date;
-use serde::{Serialize, Serializer};
 use wildmatch::WildMatch;
 
 use super::{Source, Verdict};
@@ -27,53 +26,36 @@ const SOON: i32 = 30;
 const AWS_TAG: &str = "aws:";
 
 /// An accepted risk.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Exemption {
     /// Its id, unique among the settings.
     pub id: String,
     /// Why the risk is accepted.
     pub reason: String,
     /// Who answers for it.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub owner: Option<String>,
     /// The last day on which it holds, in UTC; without one it has no end.
-    #[serde(
-        skip_serializing_if = "Option::is_none",
-        serialize_with = "as_toml_date"
-    )]
     pub until: Option<Date>,
     /// Is it meant that whoever may tag or name a group can excuse it?
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub self_service: bool,
-    /// FindingFilter groups it excuses.
+    /// Which groups it excuses.
     pub target: TargetMatch,
     /// For letting in whom.
     pub source: SourceMatch,
 }
 
-/// TOML has dates of its own.
-fn as_toml_date<S: Serializer>(until: &Option<Date>, serializer: S) -> Result<S::Ok, S::Error> {
-    let date = until.and_then(|until| until.to_string().parse::<toml::value::Datetime>().ok());
-    date.serialize(serializer)
-}
-
-/// FindingFilter groups: all matchers that are given must match, and one is.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+/// Which groups: all matchers that are given must match, and one is.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct TargetMatch {
     /// The group's id.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub id: Option<GroupId>,
     /// Its name.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<Glob>,
     /// Its VPC.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub vpc: Option<VpcId>,
     /// Its owner.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub account: Option<AccountId>,
     /// A tag of it.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub tag: Option<TagMatch>,
 }
 
@@ -131,16 +113,16 @@ impl Glob {
         }
     }
 
-    /// Does it match the whole text?
+    /// The pattern.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    /// Whether it matches the whole text.
     #[must_use]
     pub fn matches(&self, text: &str) -> bool {
         self.pattern.matches(text)
-    }
-}
-
-impl Serialize for Glob {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&self.text)
     }
 }
 
@@ -168,12 +150,6 @@ impl fmt::Display for TagMatch {
     }
 }
 
-impl Serialize for TagMatch {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
-    }
-}
-
 impl SourceMatch {
     /// One of the words, or a group's id.
     #[must_use]
@@ -183,23 +159,6 @@ impl SourceMatch {
             "any" => Some(Self::Any),
             "same-account" => Some(Self::SameAccount),
             id => GroupId::parse(id).map(Self::Id),
-        }
-    }
-}
-
-impl Serialize for SourceMatch {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        #[derive(Serialize)]
-        struct Foreign<'a> {
-            id: &'a GroupId,
-            account: &'a AccountId,
-        }
-        match self {
-            Self::Itself => serializer.serialize_str("self"),
-            Self::Any => serializer.serialize_str("any"),
-            Self::SameAccount => serializer.serialize_str("same-account"),
-            Self::Id(id) => serializer.serialize_str(id.as_str()),
-            Self::Foreign { id, account } => Foreign { id, account }.serialize(serializer),
         }
     }
 }
@@ -367,7 +326,7 @@ impl TargetMatch {
 impl SourceMatch {
     /// Why it does not match, in words.
     fn difference(&self, group: &SecurityGroup, source: &Source) -> Option<String> {
-        let has_id = |id: &GroupId| source.group_id.as_deref() == Some(id.as_str());
+        let has_id = |id: &GroupId| source.group_id.as_ref() == Some(id);
         match self {
             Self::Any => None,
             Self::Itself if source.is_self => None,
@@ -392,7 +351,7 @@ impl SourceMatch {
     }
 }
 
-/// FindingFilter exemptions were of use in a run over all groups.
+/// Which exemptions were of use in a run over all groups.
 #[derive(Debug, Clone, Default)]
 pub struct Usage {
     matched: BTreeSet<usize>,

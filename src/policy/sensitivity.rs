@@ -5,13 +5,11 @@
 
 use std::collections::HashMap;
 
-use serde::Serialize;
-
 use super::{Settings, Severity, Source, Verdict};
 use crate::model::{AccountId, GroupId, SecurityGroup};
 
 /// The settings of the sensitivity of groups.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Sensitivity {
     /// The tag that tells a group's level.
     pub tag: String,
@@ -38,7 +36,7 @@ impl Level {
 
 /// What is known of the groups that others let in.
 #[derive(Debug, Clone, Default)]
-pub struct ReferencedGroups(HashMap<String, ReferencedGroup>);
+pub struct ReferencedGroups(HashMap<GroupId, ReferencedGroup>);
 
 /// What is known of one.
 #[derive(Debug, Clone)]
@@ -111,7 +109,7 @@ pub struct Levels {
 
 impl ReferencedGroups {
     fn get(&self, source: &Source) -> Option<&ReferencedGroup> {
-        self.0.get(source.group_id.as_deref()?)
+        self.0.get(source.group_id.as_ref()?)
     }
 
     /// A source of another account cannot be seen, also where it happens to be shown: its tags are not this account's.
@@ -137,7 +135,7 @@ impl Settings {
             let level = sensitivity.of(group);
             let peer = peers
                 .0
-                .entry(group.group_id.as_str().to_owned())
+                .entry(group.group_id.clone())
                 .or_insert_with(|| ReferencedGroup {
                     name: group.group_name.clone(),
                     owner: group.owner_id.clone(),
@@ -159,7 +157,7 @@ impl Settings {
         sources
             .filter(|source| self.sensitivity.is_some() && !source.is_self && !source.is_foreign)
             .filter(|source| peers.get(source).is_none())
-            .filter_map(|source| source.group_id.as_deref().map(GroupId::new))
+            .filter_map(|source| source.group_id.clone())
     }
 
     /// Both ends of a violation. None, without `[sensitivity]`.

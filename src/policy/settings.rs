@@ -1,40 +1,46 @@
-//! What users set: which reading, how many ports are too many, severities, sensitivity, exemptions.
-
-use serde::{Deserialize, Serialize};
+//! What users set: the reading, how many ports are too many, severities, sensitivity, exemptions. The settings file is
+//! read and written by [`config`](crate::config).
 
 use super::Severity;
 use super::exemption::Exemption;
 use super::sensitivity::Sensitivity;
 
-/// The policy with its settings.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+/// The policy's settings.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
-    /// FindingFilter of the two readings.
     pub reading: Reading,
     /// More ports than this, from one source, are a violation in the effective reading: 1 to 65535.
     pub max_open_ports: u16,
-    /// Of a violation.
+    /// The severity of a violation between equals.
     pub severity: Severity,
     /// The requirements that a finding names under `Compliance.RelatedRequirements`.
     pub related_requirements: Vec<String>,
-    /// Are the rules behind a violation named by their ids? That takes one more call.
+    /// Whether findings name the rules behind a violation by their ids, which takes one more call.
     pub rule_ids: bool,
     /// How sensitive groups are; without it every group counts the same.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub sensitivity: Option<Sensitivity>,
     /// Accepted risks.
-    #[serde(rename = "exemption", skip_serializing_if = "Vec::is_empty")]
     pub exemptions: Vec<Exemption>,
 }
 
 /// What counts as a violation.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reading {
     /// Exactly the published detection.
     Reference,
-    /// What it fails, and what opens as much in another spelling.
+    /// What the published detection fails, and what opens as much in another spelling.
     Effective,
+}
+
+impl Reading {
+    /// The word in the settings file.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Reference => "reference",
+            Self::Effective => "effective",
+        }
+    }
 }
 
 impl Default for Settings {

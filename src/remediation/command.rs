@@ -6,7 +6,7 @@
 
 use serde::Serialize;
 
-use crate::model::{GroupId, Region, Traffic};
+use crate::model::{GroupId, Region, RuleId, Traffic};
 use crate::policy::{Source, Violation};
 
 /// The two commands for one violation. A command is absent where none can be given: for a source that
@@ -52,18 +52,21 @@ struct Pair<'a> {
 impl<'a> Pair<'a> {
     /// As little as names the source: id; account where it is another; VPC where it is peered.
     fn of(source: &'a Source) -> Self {
-        let is_peered = source.peering_connection_id.is_some();
+        let connection = source.peering_connection_id();
         let by_name = source.group_id.is_none();
         Self {
-            group_id: source.group_id.as_deref(),
+            group_id: source.group_id.as_ref().map(|id| id.as_str()),
             group_name: source.group_name.as_deref().filter(|_| by_name),
             user_id: source
                 .owner_id
                 .as_ref()
                 .filter(|_| source.is_foreign || by_name)
                 .map(|owner| owner.as_str()),
-            vpc_id: source.vpc_id.as_deref().filter(|_| is_peered),
-            vpc_peering_connection_id: source.peering_connection_id.as_deref(),
+            vpc_id: source
+                .vpc_id()
+                .filter(|_| connection.is_some())
+                .map(|id| id.as_str()),
+            vpc_peering_connection_id: connection.map(|id| id.as_str()),
         }
     }
 }
@@ -80,9 +83,10 @@ impl Fix {
             };
         }
         let by_ids = by_rule_ids(group_id, violation, region);
-        let revoke: Vec<_> = violation
-            .traffic
-            .iter()
+        let mut traffic: Vec<_> = violation.rules.iter().map(|rule| &rule.traffic).collect();
+        traffic.dedup();
+        let revoke: Vec<_> = traffic
+            .into_iter()
             .map(|traffic| Permission::of(traffic, &violation.source))
             .collect();
         let authorize = [Permission {
@@ -130,7 +134,7 @@ fn by_rule_ids(
     if violation.rule_ids.is_empty() {
         return None;
     }
-    let ids = violation.rule_ids.iter().map(String::as_str);
+    let ids = violation.rule_ids.iter().map(RuleId::as_str);
     let what: Vec<_> = std::iter::once("--security-group-rule-ids")
         .chain(ids)
         .collect();

@@ -15,7 +15,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::event::Record;
 use crate::finding::{Attribution, Finding, Subject};
-use crate::model::{GroupPair, IpPermission, SecurityGroup, Traffic};
+use crate::model::{GroupPair, IpPermission, RuleId, SecurityGroup, Traffic};
 use crate::policy::{self, Status, Verdict, Violation};
 use crate::remediation::command::Fix;
 use crate::report::prose;
@@ -293,7 +293,7 @@ fn product_fields(
                 Some(&finding.context.scope.region),
             )
             .revoke;
-            put(&format!("rule/{number}"), &violation.rule_ids.join(" "));
+            put(&format!("rule/{number}"), &joined(&violation.rule_ids));
             if let Some(revoke) = revoke.filter(|revoke| utf16_len(revoke) <= PRODUCT_FIELD) {
                 put(&format!("fix/{number}"), &revoke);
             }
@@ -303,6 +303,12 @@ fn product_fields(
         put(name, &escape(value));
     }
     fields
+}
+
+/// The ids, with a space between.
+fn joined(ids: &[RuleId]) -> String {
+    let ids: Vec<_> = ids.iter().map(RuleId::as_str).collect();
+    ids.join(" ")
 }
 
 fn verdict_of(finding: &Finding) -> &'static str {
@@ -317,7 +323,7 @@ fn verdict_of(finding: &Finding) -> &'static str {
 fn evidence_of(violation: &Violation) -> String {
     let source = &violation.source;
     let name = match (&source.group_id, &source.group_name) {
-        (Some(id), _) => escape(id).into_owned(),
+        (Some(id), _) => escape(id.as_str()).into_owned(),
         (None, Some(name)) => format!("named {}", escape(name)),
         (None, None) => "unknown".to_owned(),
     };
@@ -470,12 +476,16 @@ fn permissions<'a>(permissions: impl Iterator<Item = &'a IpPermission>) -> Vec<P
 
 fn pair(pair: &GroupPair) -> Pair {
     Pair {
-        group_id: member(pair.group_id.as_deref()),
+        group_id: member(pair.group_id.as_ref().map(|id| id.as_str())),
         group_name: member(pair.group_name.as_deref()),
         peering_status: member(pair.peering_status.as_deref()),
         user_id: member(pair.user_id.as_ref().map(|user| user.as_str())),
-        vpc_id: member(pair.vpc_id.as_deref()),
-        vpc_peering_connection_id: member(pair.vpc_peering_connection_id.as_deref()),
+        vpc_id: member(pair.vpc_id.as_ref().map(|id| id.as_str())),
+        vpc_peering_connection_id: member(
+            pair.vpc_peering_connection_id
+                .as_ref()
+                .map(|id| id.as_str()),
+        ),
     }
 }
 
@@ -503,12 +513,11 @@ fn shrink(asff: &mut Asff, finding: &Finding) {
     let in_violation = |permission: &&IpPermission| {
         let traffic = Traffic::of(permission);
         verdict.violations.iter().any(|violation| {
-            let is_source = |id: Option<&str>| id == violation.source.group_id.as_deref();
-            violation.traffic.contains(&traffic)
+            violation.rules.iter().any(|rule| rule.traffic == traffic)
                 && permission
                     .user_id_group_pairs
                     .iter()
-                    .any(|pair| is_source(pair.group_id.as_deref()))
+                    .any(|pair| pair.group_id == violation.source.group_id)
         })
     };
     let fewer: [(&str, &dyn Fn() -> Vec<Permission>); 2] = [

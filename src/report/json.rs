@@ -7,7 +7,7 @@ use serde_json::ser::{CharEscape, Formatter};
 
 use super::prose;
 use crate::model::{Region, SecurityGroup};
-use crate::policy::{Reason, Severity, Status, Verdict, Violation};
+use crate::policy::{Verdict, Violation};
 use crate::remediation::command::Fix;
 use crate::text::is_deceptive;
 
@@ -18,18 +18,18 @@ pub struct Group<'a> {
     group_name: Option<&'a str>,
     owner_id: Option<&'a str>,
     vpc_id: Option<&'a str>,
-    verdict: Status,
-    severity: Severity,
+    verdict: &'static str,
+    severity: &'static str,
     violations: Vec<GroupViolation<'a>>,
 }
 
 #[derive(Debug, Serialize)]
 struct GroupViolation<'a> {
-    reason: Reason,
+    reason: &'static str,
     protocol: &'a str,
     ports: &'a [(u16, u16)],
     open_ports: u32,
-    severity: Severity,
+    severity: &'static str,
     sentence: String,
     exemption: Option<&'a str>,
     source: GroupSource<'a>,
@@ -62,8 +62,8 @@ impl<'a> Group<'a> {
             group_name: group.group_name.as_deref(),
             owner_id: group.owner_id.as_ref().map(|owner| owner.as_str()),
             vpc_id: group.vpc_id.as_ref().map(|vpc| vpc.as_str()),
-            verdict: verdict.status,
-            severity: verdict.severity,
+            verdict: verdict.status.as_str(),
+            severity: verdict.severity.as_str(),
             violations: verdict
                 .violations
                 .iter()
@@ -78,22 +78,22 @@ impl<'a> GroupViolation<'a> {
         let source = &violation.source;
         let Fix { revoke, authorize } = Fix::new(&group.group_id, violation, region);
         Self {
-            reason: violation.reason,
+            reason: violation.reason.as_str(),
             protocol: violation.protocol.as_str(),
             ports: violation.ports.intervals(),
             open_ports: violation.ports.count(),
-            severity: violation.severity,
+            severity: violation.severity.as_str(),
             sentence: prose::violation(group, violation),
             exemption: violation
                 .exemption
                 .as_ref()
                 .map(|exemption| exemption.id.as_str()),
             source: GroupSource {
-                group_id: source.group_id.as_deref(),
+                group_id: source.group_id.as_ref().map(|id| id.as_str()),
                 group_name: source.group_name.as_deref(),
                 owner_id: source.owner_id.as_ref().map(|owner| owner.as_str()),
-                vpc_id: source.vpc_id.as_deref(),
-                peering_connection_id: source.peering_connection_id.as_deref(),
+                vpc_id: source.vpc_id().map(|id| id.as_str()),
+                peering_connection_id: source.peering_connection_id().map(|id| id.as_str()),
                 is_self: source.is_self,
             },
             fix: GroupFix { revoke, authorize },

@@ -109,8 +109,8 @@ fn source_words(source: &Source, level: Option<&str>) -> String {
     let is_unknown = source.owner_id.is_none();
     let owner_note = is_unknown.then_some("owner unknown");
     let name = source.group_name.as_deref();
-    let mut text = match (source.group_id.as_deref(), name) {
-        (Some(id), name) => with_notes(&escape(id), &[name, level, owner_note]),
+    let mut text = match (&source.group_id, name) {
+        (Some(id), name) => with_notes(&escape(id.as_str()), &[name, level, owner_note]),
         (None, Some(name)) => {
             let named = format!("the group named {}", escape(name));
             with_notes(&named, &[level, owner_note])
@@ -120,10 +120,10 @@ fn source_words(source: &Source, level: Option<&str>) -> String {
     if let Some(owner) = source.owner_id.as_ref().filter(|_| source.is_foreign) {
         let _ = write!(text, " in account {}", escape(owner.as_str()));
     }
-    if let Some(connection) = &source.peering_connection_id {
-        let _ = write!(text, " over {}", escape(connection));
+    if let Some(connection) = source.peering_connection_id() {
+        let _ = write!(text, " over {}", escape(connection.as_str()));
     }
-    if let Some(status) = &source.stale_peering_status {
+    if let Some(status) = source.stale_peering_status() {
         let _ = write!(text, " (peering {})", escape(status));
     }
     text

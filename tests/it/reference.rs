@@ -146,7 +146,11 @@ fn violations_port_by_port(group: &Value, most: usize) -> BTreeSet<Key> {
 
 fn keys(verdict: &Verdict) -> Vec<Key> {
     let keys = verdict.violations.iter().map(|violation| {
-        let id = violation.source.group_id.clone();
+        let id = violation
+            .source
+            .group_id
+            .as_ref()
+            .map(|id| id.as_str().to_owned());
         let owner = violation
             .source
             .owner_id

@@ -10,8 +10,9 @@ use sg_trust::input::Snapshot;
 use sg_trust::model::ports::ALL_PORTS;
 use sg_trust::model::{GroupPair, IpPermission, Region, SecurityGroup};
 use sg_trust::policy::exemption::ExemptionMatch;
+use sg_trust::policy::reach::{Grants, PermissionCheck};
 use sg_trust::policy::{
-    PermissionCheck, Reading, Reason, ReferencedGroups, Settings, Verdict, Violation, day_of,
+    Reading, Reason, ReferencedGroups, Settings, Source, Verdict, Violation, day_of,
 };
 use sg_trust::remediation::command::Fix;
 use sg_trust::report::prose::{name_of, ranges, whom};
@@ -195,7 +196,7 @@ fn permissions(policy: &Settings, group: &SecurityGroup) -> String {
     let mut table = table(["PROTOCOL", "PORTS", "SOURCES", "BY ITSELF", "WHY"]);
     let mut others = 0_usize;
     for permission in &group.ip_permissions {
-        let (by_itself, why) = match policy.judge(permission) {
+        let (by_itself, why) = match PermissionCheck::new(policy, permission) {
             PermissionCheck::NotInterGroup => {
                 others += 1;
                 continue;
@@ -246,10 +247,6 @@ fn permissions(policy: &Settings, group: &SecurityGroup) -> String {
 
 /// The ports of each source over each protocol together, of what does not violate by itself.
 fn unions(policy: &Settings, group: &SecurityGroup) -> String {
-    let unions = policy.unions(group);
-    if unions.is_empty() {
-        return String::new();
-    }
     let mut table = table([
         "SOURCE",
         "PROTOCOL",
@@ -257,7 +254,8 @@ fn unions(policy: &Settings, group: &SecurityGroup) -> String {
         "COUNT",
         "MORE THAN ALLOWED",
     ]);
-    for union in unions {
+    let grants = Grants::of(group);
+    for union in grants.by_source().flat_map(|reach| reach.unions(policy)) {
         let verdict = if union.is_too_much {
             format!("yes: above {}", policy.max_open_ports)
         } else {
@@ -270,12 +268,15 @@ fn unions(policy: &Settings, group: &SecurityGroup) -> String {
         };
         let count = format!("{} of {ALL_PORTS}", union.ports.count());
         table.add_row([
-            whom(&union.source),
+            whom(&Source::of(group, &union.grants)),
             protocol.into_owned(),
             ranges(&union.ports),
             count,
             verdict,
         ]);
+    }
+    if table.is_empty() {
+        return String::new();
     }
     format!(
         "Ports of a source in all its other permissions together (those for all protocols count for each):\n{table}\n\n"
@@ -294,7 +295,8 @@ fn table<const N: usize>(header: [&str; N]) -> Table {
 fn source(pair: &GroupPair, group: &SecurityGroup) -> String {
     let id = pair
         .group_id
-        .as_deref()
+        .as_ref()
+        .map(|id| id.as_str())
         .or(pair.group_name.as_deref())
         .unwrap_or("unknown");
     if id == group.group_id.as_str() {

@@ -39,7 +39,7 @@ pub(crate) fn run(
             read(file)?;
             terminal.print(&format!("{file}: valid\n"))?;
         }
-        None => terminal.print(&sg_trust::config::to_toml(policy))?,
+        None => terminal.print(&sg_trust::config::to_toml(policy)?)?,
     }
     Ok(Outcome::Nothing)
 }

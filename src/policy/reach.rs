@@ -1,0 +1,201 @@
+//! Which ports a source reaches on a group, over which protocol, and by which permissions. The verdict, `explain` and
+//! everything else that asks this reads it here.
+
+use super::{Reading, Reason, Settings};
+use crate::model::ports::{PortSet, clip, width};
+use crate::model::{AccountId, GroupId, GroupPair, IpPermission, Protocol, SecurityGroup};
+
+/// What the policy says about one permission by itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PermissionCheck {
+    /// It names no security group.
+    NotInterGroup,
+    /// It is a violation, whatever else the group allows.
+    Violates(Reason),
+    /// It is none by itself; these are its ports, which count in the union of its source (none for ICMP and for an
+    /// empty range, and none in the reference reading, which looks at no union).
+    Within(Option<(u16, u16)>),
+}
+
+impl PermissionCheck {
+    #[must_use]
+    pub fn new(settings: &Settings, permission: &IpPermission) -> Self {
+        if !permission.is_inter_group() {
+            return Self::NotInterGroup;
+        }
+        let (Some(from), Some(to)) = (permission.from_port, permission.to_port) else {
+            return Self::Violates(Reason::AllTraffic);
+        };
+        let all_ports = (from, to) == (0, 65_535);
+        if settings.reading == Reading::Reference {
+            return if all_ports {
+                Self::Violates(Reason::AllPorts)
+            } else {
+                Self::Within(None)
+            };
+        }
+        if permission.ip_protocol.is_all() && (from, to) == (-1, -1) {
+            return Self::Violates(Reason::AllTraffic);
+        }
+        if all_ports {
+            return Self::Violates(Reason::AllPorts);
+        }
+        if permission.ip_protocol.is_icmp() {
+            return Self::Within(None);
+        }
+        match clip(from, to) {
+            Some(ports) if width(ports) > u32::from(settings.max_open_ports) => {
+                Self::Violates(Reason::WideRange)
+            }
+            ports => Self::Within(ports),
+        }
+    }
+}
+
+/// What identifies a source: its id; without one, owner and name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SourceKey<'a> {
+    pub group_id: Option<&'a GroupId>,
+    pub owner: Option<&'a AccountId>,
+    pub name: Option<&'a str>,
+}
+
+impl<'a> SourceKey<'a> {
+    fn of(pair: &'a GroupPair) -> Self {
+        match &pair.group_id {
+            Some(id) => Self {
+                group_id: Some(id),
+                owner: None,
+                name: None,
+            },
+            None => Self {
+                group_id: None,
+                owner: pair.user_id.as_ref(),
+                name: pair.group_name.as_deref(),
+            },
+        }
+    }
+}
+
+/// A permission, for one of the sources that it names.
+#[derive(Debug, Clone, Copy)]
+pub struct Grant<'a> {
+    pub source: SourceKey<'a>,
+    pub permission: &'a IpPermission,
+    pub pair: &'a GroupPair,
+}
+
+/// Everything that a group grants to other groups: by source, then by protocol and ports.
+#[derive(Debug, Clone)]
+pub struct Grants<'a>(Vec<Grant<'a>>);
+
+impl<'a> Grants<'a> {
+    #[must_use]
+    pub fn of(group: &'a SecurityGroup) -> Self {
+        let mut grants: Vec<_> = group
+            .ip_permissions
+            .iter()
+            .flat_map(|permission| {
+                permission
+                    .user_id_group_pairs
+                    .iter()
+                    .map(move |pair| Grant {
+                        source: SourceKey::of(pair),
+                        permission,
+                        pair,
+                    })
+            })
+            .collect();
+        grants.sort_by_key(|grant| {
+            let IpPermission {
+                ip_protocol,
+                from_port,
+                to_port,
+                ..
+            } = grant.permission;
+            (grant.source, ip_protocol, from_port, to_port)
+        });
+        Self(grants)
+    }
+
+    /// The reach of each source, in the order of the sources.
+    pub fn by_source(&self) -> impl Iterator<Item = Reach<'_, 'a>> {
+        self.0
+            .chunk_by(|a, b| a.source == b.source)
+            .map(|grants| Reach { grants })
+    }
+}
+
+/// What one source reaches on a group: at least one grant, by protocol and ports.
+#[derive(Debug, Clone, Copy)]
+pub struct Reach<'g, 'a> {
+    grants: &'g [Grant<'a>],
+}
+
+/// Grants of one source whose ports count together.
+#[derive(Debug, Clone)]
+pub struct Union<'g, 'a> {
+    pub protocol: &'a Protocol,
+    pub grants: Vec<&'g Grant<'a>>,
+    pub ports: PortSet,
+    /// Whether they are more than `max_open_ports`.
+    pub is_too_much: bool,
+}
+
+impl<'g, 'a> Reach<'g, 'a> {
+    #[must_use]
+    pub fn grants(&self) -> &'g [Grant<'a>] {
+        self.grants
+    }
+
+    /// The grants of each protocol, in the order of the protocols as text.
+    pub fn by_protocol(&self) -> impl Iterator<Item = (&'a Protocol, &'g [Grant<'a>])> {
+        self.grants
+            .chunk_by(|a, b| a.permission.ip_protocol == b.permission.ip_protocol)
+            .filter_map(|grants| Some((&grants.first()?.permission.ip_protocol, grants)))
+    }
+
+    /// The unions of the grants that are no violation by themselves: of those for all protocols, and when that is not
+    /// too much already, of those of each other protocol with them.
+    #[must_use]
+    pub fn unions(&self, settings: &Settings) -> Vec<Union<'g, 'a>> {
+        type Part<'g, 'a> = (&'g Grant<'a>, (u16, u16));
+        let within = |grants: &'g [Grant<'a>]| -> Vec<Part<'g, 'a>> {
+            grants
+                .iter()
+                .filter_map(
+                    |grant| match PermissionCheck::new(settings, grant.permission) {
+                        PermissionCheck::Within(Some(ports)) => Some((grant, ports)),
+                        _ => None,
+                    },
+                )
+                .collect()
+        };
+        let unite = |protocol: &'a Protocol, parts: &[Part<'g, 'a>]| {
+            let ports: PortSet = parts.iter().map(|(_, ports)| *ports).collect();
+            Union {
+                protocol,
+                grants: parts.iter().map(|(grant, _)| *grant).collect(),
+                is_too_much: ports.count() > u32::from(settings.max_open_ports),
+                ports,
+            }
+        };
+        let mut unions = Vec::new();
+        let mut of_all = Vec::new();
+        if let Some((protocol, grants)) = self.by_protocol().find(|(one, _)| one.is_all()) {
+            of_all = within(grants);
+            unions.extend((!of_all.is_empty()).then(|| unite(protocol, &of_all)));
+        }
+        if unions.iter().any(|union| union.is_too_much) {
+            return unions;
+        }
+        for (protocol, grants) in self.by_protocol().filter(|(one, _)| !one.is_all()) {
+            let mut parts = within(grants);
+            if !parts.is_empty() {
+                parts.extend(&of_all);
+                unions.push(unite(protocol, &parts));
+            }
+        }
+        unions
+    }
+}

@@ -1,0 +1,349 @@
+//! What an evaluation comes to: verdicts, violations, severities, and whom a violation lets in.
+
+use std::cmp::Reverse;
+use std::collections::BTreeSet;
+use std::fmt;
+
+use super::exemption::Exemption;
+use super::reach::Grant;
+use super::sensitivity::Levels;
+use crate::model::ports::PortSet;
+use crate::model::{
+    AccountId, GroupId, GroupPair, GroupRule, PeeringConnectionId, Protocol, RuleId, SecurityGroup,
+    Traffic, VpcId,
+};
+
+/// How severe a violation is. A group without one is `Informational`; a violation is at least `Low`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Severity {
+    /// No issue was found.
+    Informational,
+    /// It does not require action on its own.
+    Low,
+    /// It must be addressed, not urgently.
+    Medium,
+    /// It must be addressed as a priority.
+    High,
+    /// It must be remediated immediately.
+    Critical,
+}
+
+impl Severity {
+    /// The word users see, and set.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Informational => "INFORMATIONAL",
+            Self::Low => "LOW",
+            Self::Medium => "MEDIUM",
+            Self::High => "HIGH",
+            Self::Critical => "CRITICAL",
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Status {
+    /// The group has no violation.
+    Passed,
+    /// It has a violation that no exemption covers.
+    Failed,
+    /// It has violations, and an exemption covers each.
+    Exempt,
+}
+
+impl Status {
+    /// The status by the word that users see.
+    #[must_use]
+    pub fn parse(word: &str) -> Option<Self> {
+        [Self::Passed, Self::Failed, Self::Exempt]
+            .into_iter()
+            .find(|status| status.as_str() == word)
+    }
+
+    /// The word users see.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Passed => "PASSED",
+            Self::Failed => "FAILED",
+            Self::Exempt => "EXEMPT",
+        }
+    }
+}
+
+/// Why a permission is a violation, in the order of the policy's text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Reason {
+    /// No port is given, or ports -1 to -1.
+    AllTraffic,
+    /// Ports 0 to 65535.
+    AllPorts,
+    /// More ports than `max_open_ports`, in one permission.
+    WideRange,
+    /// More ports than `max_open_ports`, in several permissions together.
+    SplitRanges,
+}
+
+impl Reason {
+    /// The word users see.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::AllTraffic => "all-traffic",
+            Self::AllPorts => "all-ports",
+            Self::WideRange => "wide-range",
+            Self::SplitRanges => "split-ranges",
+        }
+    }
+}
+
+/// The evaluation of one group.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Verdict {
+    pub status: Status,
+    /// The highest over the violations that are not exempt; INFORMATIONAL without one.
+    pub severity: Severity,
+    /// By source, protocol and reason: the order of the input does not show.
+    pub violations: Vec<Violation>,
+}
+
+impl Verdict {
+    pub(super) fn new(violations: Vec<Violation>) -> Self {
+        let severity = violations
+            .iter()
+            .filter(|violation| violation.exemption.is_none())
+            .map(|violation| violation.severity)
+            .max();
+        let status = match severity {
+            Some(_) => Status::Failed,
+            None if violations.is_empty() => Status::Passed,
+            None => Status::Exempt,
+        };
+        Self {
+            status,
+            severity: severity.unwrap_or(Severity::Informational),
+            violations,
+        }
+    }
+
+    /// The violations, those that are not exempt first, the most severe first, otherwise in their own order.
+    #[must_use]
+    pub fn most_severe_first(&self) -> Vec<&Violation> {
+        let mut violations: Vec<_> = self.violations.iter().collect();
+        violations
+            .sort_by_key(|violation| (violation.exemption.is_some(), Reverse(violation.severity)));
+        violations
+    }
+}
+
+/// One source that reaches too much over one protocol, for one reason.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Violation {
+    pub reason: Reason,
+    pub protocol: Protocol,
+    /// The merged ports of the permissions behind it.
+    pub ports: PortSet,
+    pub severity: Severity,
+    /// Whom the group lets in.
+    pub source: Source,
+    /// The rules that have to be revoked, sorted, each once.
+    pub rules: Vec<OpenRule>,
+    /// The exemption that covers it: the first that does.
+    pub exemption: Option<Exemption>,
+    /// The numbers of all exemptions that match it, also of those that have ended.
+    pub matched: Vec<usize>,
+    /// The levels of group and source, with `[sensitivity]`.
+    pub levels: Option<Levels>,
+    /// The ids of the rules behind it, where they were asked for.
+    pub rule_ids: Vec<RuleId>,
+}
+
+/// A rule behind a violation: protocol and ports, for the source over one peering connection or none.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct OpenRule {
+    pub traffic: Traffic,
+    pub pair: SourcePair,
+}
+
+/// One of the ways in which permissions name a source.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct SourcePair {
+    pub owner_id: Option<AccountId>,
+    pub vpc_id: Option<VpcId>,
+    pub peering_connection_id: Option<PeeringConnectionId>,
+    /// `active`, or what became of the peering connection.
+    pub peering_status: Option<String>,
+}
+
+impl OpenRule {
+    pub(super) fn of(grant: &Grant<'_>) -> Self {
+        Self {
+            traffic: Traffic::of(grant.permission),
+            pair: SourcePair::of(grant.pair),
+        }
+    }
+}
+
+impl SourcePair {
+    fn of(pair: &GroupPair) -> Self {
+        Self {
+            owner_id: pair.user_id.clone(),
+            vpc_id: pair.vpc_id.clone(),
+            peering_connection_id: pair.vpc_peering_connection_id.clone(),
+            peering_status: pair.peering_status.clone(),
+        }
+    }
+}
+
+impl Violation {
+    /// Whether one of the rules behind it has this source and this traffic.
+    #[must_use]
+    pub fn has_rule(&self, source: &GroupId, traffic: &Traffic) -> bool {
+        self.source.group_id.as_ref() == Some(source)
+            && self
+                .rules
+                .iter()
+                .any(|rule| rule.traffic.is_same_as(traffic))
+    }
+
+    /// Notes the ids of the rules behind it; see [`rule_ids`].
+    pub fn name_rules(&mut self, rules: &[&GroupRule]) {
+        self.rule_ids = rule_ids(self, rules);
+    }
+}
+
+/// The ids of the rules behind a violation, among the rules of its group. None, unless every rule behind it has one:
+/// what is revoked by ids must be all of it.
+#[must_use]
+pub fn rule_ids(violation: &Violation, rules: &[&GroupRule]) -> Vec<RuleId> {
+    let behind = |rule: &OpenRule| {
+        let is_behind = |one: &&&GroupRule| {
+            violation.source.group_id.as_ref() == Some(&one.source)
+                && one.traffic.is_same_as(&rule.traffic)
+        };
+        let ids: Vec<_> = rules
+            .iter()
+            .filter(is_behind)
+            .filter_map(|rule| rule.rule_id.clone())
+            .collect();
+        (!ids.is_empty()).then_some(ids)
+    };
+    let Some(ids) = violation
+        .rules
+        .iter()
+        .map(behind)
+        .collect::<Option<Vec<_>>>()
+    else {
+        return Vec::new();
+    };
+    let mut ids = ids.concat();
+    ids.sort_unstable();
+    ids.dedup();
+    ids
+}
+
+/// A security group that a permission names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Source {
+    /// Its id; absent only where EC2 names it by name alone.
+    pub group_id: Option<GroupId>,
+    /// Its name, where known.
+    pub group_name: Option<String>,
+    /// Its account, where known.
+    pub owner_id: Option<AccountId>,
+    /// Every distinct way in which permissions name it, sorted: at least one.
+    pub pairs: Vec<SourcePair>,
+    /// What the rules say of themselves, in order.
+    pub descriptions: Vec<String>,
+    /// Whether it is the evaluated group itself.
+    pub is_self: bool,
+    /// Whether its account is known to be another than the evaluated group's.
+    pub is_foreign: bool,
+}
+
+impl Source {
+    /// The VPC of the source, where it is peered.
+    #[must_use]
+    pub fn vpc_id(&self) -> Option<&VpcId> {
+        self.pairs
+            .iter()
+            .filter_map(|pair| pair.vpc_id.as_ref())
+            .min()
+    }
+
+    #[must_use]
+    pub fn peering_connection_id(&self) -> Option<&PeeringConnectionId> {
+        self.pairs
+            .iter()
+            .filter_map(|pair| pair.peering_connection_id.as_ref())
+            .min()
+    }
+
+    /// What became of the peering connection, when it is not active.
+    #[must_use]
+    pub fn stale_peering_status(&self) -> Option<&str> {
+        self.pairs
+            .iter()
+            .filter_map(|pair| pair.peering_status.as_deref())
+            .filter(|status| *status != "active")
+            .min()
+    }
+
+    /// What the pairs that name one source say of it, whatever their order. Where they do not agree on its account, or
+    /// one does not know it, it is not known.
+    #[must_use]
+    pub fn of(group: &SecurityGroup, grants: &[&Grant<'_>]) -> Self {
+        let pairs = grants.iter().map(|grant| grant.pair);
+        let group_id = pairs
+            .clone()
+            .filter_map(|pair| pair.group_id.as_ref())
+            .min()
+            .cloned();
+        let group_name = pairs
+            .clone()
+            .filter_map(|pair| pair.group_name.as_ref())
+            .min()
+            .cloned();
+        let is_self = group_id.as_ref() == Some(&group.group_id);
+        let mut owners = pairs.clone().map(|pair| pair.user_id.as_ref());
+        let owner_id = owners
+            .next()
+            .flatten()
+            .filter(|owner| owners.all(|other| other == Some(owner)))
+            .cloned();
+        let descriptions = pairs.clone().filter_map(|pair| pair.description.as_ref());
+        let descriptions: BTreeSet<_> = descriptions.collect();
+        let pairs: BTreeSet<_> = pairs.map(SourcePair::of).collect();
+        Self {
+            group_name,
+            pairs: pairs.into_iter().collect(),
+            descriptions: descriptions.into_iter().cloned().collect(),
+            is_foreign: !is_self
+                && owner_id.is_some()
+                && group.owner_id.is_some()
+                && owner_id != group.owner_id,
+            group_id,
+            owner_id,
+            is_self,
+        }
+    }
+}
+
+impl fmt::Display for Severity {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.pad(self.as_str())
+    }
+}
+
+impl fmt::Display for Status {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.pad(self.as_str())
+    }
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.pad(self.as_str())
+    }
+}
