@@ -14,7 +14,7 @@ use aws_sdk_securityhub::types::{
     FindingProviderFields, FindingProviderSeverity, Recommendation, RecordState, Remediation,
     Resource, ResourceDetails, SeverityLabel,
 };
-use sg_trust::aws::{block_on, load};
+use sg_trust::aws::{block_on, load_config};
 
 const GROUP: &str = "sg-0123456789abcdef0";
 const ACCOUNT: &str = "123456789012";
@@ -36,7 +36,7 @@ fn main() -> anyhow::Result<()> {
 }
 
 async fn measure(count: usize) -> anyhow::Result<Vec<f64>> {
-    let config = load(None).await;
+    let config = load_config(None).await;
     let ec2 = aws_sdk_ec2::Client::new(&config);
     let security_hub = aws_sdk_securityhub::Client::new(&config);
     let finding = finding();

@@ -7,6 +7,7 @@
 //! that is meant before it is sent.
 
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
 
 use aws_sdk_securityhub::Client;
 use aws_sdk_securityhub::config::interceptors::{
@@ -18,7 +19,7 @@ use aws_smithy_types::body::SdkBody;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::{Failure, Timeouts};
+use super::{CallError, Timeouts};
 
 /// A call, by its name and the path that it is posted to.
 #[derive(Debug, Clone, Copy)]
@@ -34,12 +35,13 @@ impl Call {
         client: &Client,
         request: &impl Serialize,
         patience: Timeouts,
-    ) -> Result<A, Failure>
+    ) -> Result<A, CallError>
     where
         A: DeserializeOwned + std::fmt::Debug + Send + Sync + 'static,
     {
-        let request =
-            serde_json::to_vec(request).map_err(|error| Failure::NotMade(error.to_string()))?;
+        let request = serde_json::to_vec(request).map_err(|error| CallError::Request {
+            source: error.into(),
+        })?;
         let answer = Arc::new(Mutex::new(None));
         let mut call = client
             .describe_hub()
@@ -49,14 +51,14 @@ impl Call {
                 request,
                 answer: Arc::clone(&answer),
             });
-        if let Some(timeouts) = patience.other_timeouts() {
+        if let Some(timeouts) = patience.override_at(Instant::now()) {
             call = call.config_override(
                 aws_sdk_securityhub::config::Builder::new().timeout_config(timeouts),
             );
         }
-        call.send().await.map_err(Failure::of)?;
+        call.send().await?;
         let answer = answer.lock().unwrap_or_else(PoisonError::into_inner).take();
-        answer.ok_or_else(|| Failure::NoAnswer("no answer was read".to_owned()))
+        answer.ok_or_else(|| CallError::Unexpected("no answer was read".to_owned()))
     }
 }
 
@@ -103,5 +105,50 @@ impl<A: DeserializeOwned + std::fmt::Debug + Send + Sync> Intercept for RewriteO
             *self.answer.lock().unwrap_or_else(PoisonError::into_inner) = Some(answer);
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::aws::testing::config;
+
+    const CALL: Call = Call {
+        name: "GetFindings",
+        path: "/findings",
+    };
+
+    #[tokio::test]
+    async fn a_call_is_signed_and_sent_as_json() {
+        let (config, requests) = config(|_, _| (200, r#"{"Findings":[]}"#.to_owned()));
+        let client = Client::new(&config);
+        let request = json!({"MaxResults": 1});
+        let answer: Value = CALL.make(&client, &request, Timeouts::EVENT).await.unwrap();
+        assert_eq!(answer, json!({"Findings": []}));
+        let sent = requests.lock().unwrap().remove(0);
+        assert_eq!(sent.method, "POST");
+        assert_eq!(
+            sent.uri,
+            "https://securityhub.eu-west-1.amazonaws.com/findings"
+        );
+        assert_eq!(sent.body, r#"{"MaxResults":1}"#);
+        let header = |name: &str| sent.headers.get(name).map(String::as_str);
+        assert_eq!(header("content-type"), Some("application/json"));
+        assert_eq!(header("content-length"), Some("16"));
+        assert_eq!(header("x-amz-security-token"), Some("token"));
+        let authorization = header("authorization").unwrap();
+        assert!(
+            authorization.starts_with("AWS4-HMAC-SHA256 Credential=AKID/")
+                && authorization.contains("/eu-west-1/securityhub/aws4_request, SignedHeaders=")
+                && ["content-type", "host", "x-amz-date", "x-amz-security-token"]
+                    .iter()
+                    .all(|name| authorization.contains(name)),
+            "{authorization}"
+        );
+        assert!(header("user-agent").is_some_and(|agent| agent.contains("aws-sdk-rust")));
+        assert_eq!(header("amz-sdk-request"), Some("attempt=1; max=4"));
+        assert!(header("amz-sdk-invocation-id").is_some());
     }
 }

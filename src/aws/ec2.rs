@@ -4,7 +4,7 @@
 //! An answer counts only with all its pages.
 
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::Instant;
 
 use aws_config::SdkConfig;
 use aws_sdk_ec2::Client;
@@ -16,7 +16,7 @@ use aws_sdk_ec2::operation::describe_security_groups::DescribeSecurityGroupsOutp
 use aws_sdk_ec2::types::{self, Filter};
 use jiff::{SignedDuration, Timestamp};
 
-use super::{Failure, Timeouts, is_later};
+use super::{CallError, Timeouts, describe};
 use crate::engine::source::{GroupSource, Observation, Owner, Page, Query, SourceError};
 use crate::model::{
     AccountId, GroupId, GroupPair, GroupRule, IpPermission, IpRange, Ipv6Range,
@@ -31,8 +31,7 @@ const PAGE: i32 = 1000;
 const SMALLEST_PAGE: i32 = 5;
 
 /// A client that takes only whole answers.
-#[must_use]
-pub fn client(config: &SdkConfig) -> Client {
+pub(super) fn client(config: &SdkConfig) -> Client {
     Client::from_conf(
         aws_sdk_ec2::config::Builder::from(config)
             .interceptor(WholeAnswer)
@@ -100,8 +99,12 @@ pub struct Ec2 {
 
 impl Ec2 {
     /// Of an account in the client's Region.
-    #[must_use]
-    pub fn new(client: Client, account: AccountId, region: Region, patience: Timeouts) -> Self {
+    pub(super) fn new(
+        client: Client,
+        account: AccountId,
+        region: Region,
+        patience: Timeouts,
+    ) -> Self {
         Self {
             client,
             account,
@@ -126,7 +129,7 @@ impl Ec2 {
         within(call, self.patience)
             .send()
             .await
-            .map_err(|error| self.error("DescribeSecurityGroups", Failure::of(error)))
+            .map_err(|error| self.error("DescribeSecurityGroups", CallError::from(error)))
     }
 
     /// All pages of an answer. The moment is that of the first page: what came later is only newer.
@@ -183,7 +186,7 @@ impl Ec2 {
         let answer = within(call, self.patience)
             .send()
             .await
-            .map_err(|error| self.error("DescribeVpcs", Failure::of(error)))?;
+            .map_err(|error| self.error("DescribeVpcs", CallError::from(error)))?;
         Ok(answer
             .vpcs
             .unwrap_or_default()
@@ -191,37 +194,37 @@ impl Ec2 {
             .find_map(|vpc| vpc.vpc_id))
     }
 
-    fn error(&self, operation: &str, failure: Failure) -> SourceError {
-        let place = format!("account {}, region {}", self.account, self.region);
-        match failure {
-            Failure::NoAnswer(why) => {
-                SourceError::Unavailable(format!("ec2 {operation} in {place}: {why}"))
+    fn error(&self, operation: &str, error: CallError) -> SourceError {
+        let call = format!(
+            "ec2 {operation} in account {}, region {}",
+            self.account, self.region
+        );
+        let text = describe(&error);
+        let text = match error.code() {
+            _ if error.is_configuration() => {
+                format!("{call} could not be called: {text}: check the credentials and the Region")
             }
-            Failure::NotMade(why) => SourceError::Refused(format!(
-                "ec2 {operation} in {place} could not be called: {why}: check the credentials and the Region"
-            )),
-            Failure::Answer {
-                code,
-                message,
-                status,
-            } if is_later(&code, status) => {
-                SourceError::Unavailable(format!("ec2 {operation} in {place}: {message} ({code})"))
+            _ if error.is_retryable() => format!("{call}: {text}"),
+            Some("UnauthorizedOperation" | "AccessDenied" | "AccessDeniedException") => format!(
+                "{call}: {text}: the role needs ec2:{operation} on resource *, and no policy above it may deny it"
+            ),
+            Some(
+                "AuthFailure"
+                | "InvalidClientTokenId"
+                | "SignatureDoesNotMatch"
+                | "UnrecognizedClientException",
+            ) => format!(
+                "{call}: {text}: the credentials are not valid here: check them, the clock, and that the Region is enabled"
+            ),
+            Some("OptInRequired") => {
+                format!("{call}: {text}: the account has not enabled this Region or EC2 in it")
             }
-            Failure::Answer { code, message, .. } => {
-                let what_to_do = match code.as_str() {
-                    "UnauthorizedOperation" | "AccessDenied" | "AccessDeniedException" => {
-                        format!(": the role needs ec2:{operation} on resource *, and no policy above it may deny it")
-                    }
-                    "AuthFailure" | "InvalidClientTokenId" | "SignatureDoesNotMatch" | "UnrecognizedClientException" => {
-                        ": the credentials are not valid here: check them, the clock, and that the Region is enabled".to_owned()
-                    }
-                    "OptInRequired" => ": the account has not enabled this Region or EC2 in it".to_owned(),
-                    _ => String::new(),
-                };
-                SourceError::Refused(format!(
-                    "ec2 {operation} in {place}: {message} ({code}){what_to_do}"
-                ))
-            }
+            _ => format!("{call}: {text}"),
+        };
+        if error.is_retryable() {
+            SourceError::Unavailable(text)
+        } else {
+            SourceError::Refused(text)
         }
     }
 
@@ -230,7 +233,7 @@ impl Ec2 {
         let group_id = group.group_id.filter(|id| !id.is_empty()).ok_or_else(|| {
             self.error(
                 "DescribeSecurityGroups",
-                Failure::NoAnswer("a security group without an id in the answer".to_owned()),
+                CallError::Unexpected("a security group without an id in the answer".to_owned()),
             )
         })?;
         Ok(SecurityGroup {
@@ -256,7 +259,7 @@ impl Ec2 {
     ///
     /// # Errors
     /// When EC2 does not answer, or without a Date.
-    pub async fn clock_offset(&self) -> Result<SignedDuration, SourceError> {
+    pub(super) async fn clock_offset(&self) -> Result<SignedDuration, SourceError> {
         let clock = Arc::new(Mutex::new(None));
         let call = self
             .client
@@ -267,12 +270,12 @@ impl Ec2 {
         within(call, self.patience)
             .send()
             .await
-            .map_err(|error| self.error("DescribeSecurityGroups", Failure::of(error)))?;
+            .map_err(|error| self.error("DescribeSecurityGroups", CallError::from(error)))?;
         let offset = *clock.lock().unwrap_or_else(PoisonError::into_inner);
         offset.ok_or_else(|| {
             self.error(
                 "DescribeSecurityGroups",
-                Failure::NoAnswer("an answer without a Date".to_owned()),
+                CallError::Unexpected("an answer without a Date".to_owned()),
             )
         })
     }
@@ -307,7 +310,7 @@ fn within<T, E, B>(
     call: CustomizableOperation<T, E, B>,
     patience: Timeouts,
 ) -> CustomizableOperation<T, E, B> {
-    match patience.other_timeouts() {
+    match patience.override_at(Instant::now()) {
         Some(timeouts) => {
             call.config_override(aws_sdk_ec2::config::Builder::new().timeout_config(timeouts))
         }
@@ -371,7 +374,7 @@ impl GroupSource for Ec2 {
                     .set_next_token(token)
                     .customize();
                 let answer = within(call, self.patience).send().await.map_err(|error| {
-                    self.error("DescribeSecurityGroupRules", Failure::of(error))
+                    self.error("DescribeSecurityGroupRules", CallError::from(error))
                 })?;
                 let of_page = answer.security_group_rules.unwrap_or_default();
                 rules.extend(of_page.into_iter().filter_map(rule));
@@ -412,19 +415,16 @@ impl GroupSource for Ec2 {
 
 /// Opens the connection and signs a first request, both of which cost the first event less then: a dry run, whose
 /// answer does not matter.
-pub async fn prewarm(client: &Client, most: Duration) -> Result<(), String> {
-    let call = client
+pub(super) async fn prewarm(client: &Client) -> Result<(), CallError> {
+    let answer = client
         .describe_security_groups()
         .dry_run(true)
         .max_results(SMALLEST_PAGE)
-        .send();
-    match tokio::time::timeout(most, call).await {
-        Err(_) => Err("no answer in time".to_owned()),
-        Ok(Ok(_)) => Ok(()),
-        Ok(Err(error)) => match Failure::of(error) {
-            Failure::Answer { code, .. } if code == "DryRunOperation" => Ok(()),
-            failure => Err(failure.to_string()),
-        },
+        .send()
+        .await;
+    match answer.map_err(CallError::from) {
+        Err(error) if error.code() != Some("DryRunOperation") => Err(error),
+        _ => Ok(()),
     }
 }
 
@@ -584,7 +584,7 @@ mod tests {
             .lock()
             .unwrap()
             .iter()
-            .map(|(_, body)| of(body))
+            .map(|request| of(&request.body))
             .collect()
     }
 

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::calls::Call;
-use super::{Failure, Timeouts};
+use super::{CallError, Timeouts};
 
 /// Findings of one answer of GetFindings: the most.
 pub(super) const MOST: u32 = 100;
@@ -83,7 +83,7 @@ pub(super) async fn get(
     most: u32,
     after: Option<String>,
     patience: Timeouts,
-) -> Result<Page, Failure> {
+) -> Result<Page, CallError> {
     let call = Call {
         name: "GetFindings",
         path: "/findings",
@@ -101,7 +101,7 @@ pub(super) async fn import(
     client: &Client,
     findings: &[impl Serialize],
     patience: Timeouts,
-) -> Result<Imported, Failure> {
+) -> Result<Imported, CallError> {
     let call = Call {
         name: "BatchImportFindings",
         path: "/findings/import",

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use super::findings::{self, Imported};
-use super::{Failure, Timeouts, is_later};
+use super::{CallError, Timeouts, describe};
 use crate::model::Scope;
 use crate::policy;
 
@@ -26,36 +26,36 @@ pub enum Probe {
 }
 
 impl Probe {
-    fn of(failure: Failure) -> Self {
-        let text = failure.to_string();
-        match failure {
-            Failure::Answer { code, status, .. } => match code.as_str() {
-                "DryRunOperation" => Self::Allowed,
-                "InvalidAccessException" => Self::NotEnabled(text),
-                _ if is_later(&code, status) => Self::Unclear(text),
-                "UnauthorizedOperation" | "AccessDenied" | "AccessDeniedException" => {
-                    Self::Denied(text)
-                }
-                _ => Self::Unclear(text),
-            },
-            Failure::NoAnswer(_) | Failure::NotMade(_) => Self::Unclear(text),
+    fn of<T>(outcome: Result<T, impl Into<CallError>>) -> Self {
+        match outcome {
+            Ok(_) => Self::Allowed,
+            Err(error) => Self::of_error(&error.into()),
         }
     }
 
-    fn from<T>(outcome: Result<T, Failure>) -> Self {
-        match outcome {
-            Ok(_) => Self::Allowed,
-            Err(failure) => Self::of(failure),
+    fn of_error(error: &CallError) -> Self {
+        let text = describe(error);
+        match error.code() {
+            Some("DryRunOperation") => Self::Allowed,
+            Some("InvalidAccessException") => Self::NotEnabled(text),
+            _ if error.is_retryable() => Self::Unclear(text),
+            Some("UnauthorizedOperation" | "AccessDenied" | "AccessDeniedException") => {
+                Self::Denied(text)
+            }
+            _ => Self::Unclear(text),
         }
     }
 }
 
+/// What asking for each action came to, by its name in IAM.
+pub type Probes = BTreeMap<&'static str, Probe>;
+
 /// What each action that the product calls came to, by its name in IAM.
-pub async fn actions(
+pub(super) async fn actions(
     ec2: &aws_sdk_ec2::Client,
     hub: &aws_sdk_securityhub::Client,
     scope: &Scope,
-) -> BTreeMap<&'static str, Probe> {
+) -> Probes {
     let groups = ec2.describe_security_groups().dry_run(true).send();
     let rules = ec2.describe_security_group_rules().dry_run(true).send();
     let vpcs = ec2.describe_vpcs().dry_run(true).send();
@@ -65,29 +65,17 @@ pub async fn actions(
     let refusable = [refusable(scope)];
     let imported = findings::import(hub, &refusable, Timeouts::EVENT);
     BTreeMap::from([
-        (
-            "ec2:DescribeSecurityGroups",
-            Probe::from(groups.await.map_err(Failure::of)),
-        ),
-        (
-            "ec2:DescribeSecurityGroupRules",
-            Probe::from(rules.await.map_err(Failure::of)),
-        ),
-        (
-            "ec2:DescribeVpcs",
-            Probe::from(vpcs.await.map_err(Failure::of)),
-        ),
-        (
-            "securityhub:DescribeHub",
-            Probe::from(described.await.map_err(Failure::of)),
-        ),
-        ("securityhub:GetFindings", Probe::from(read.await)),
+        ("ec2:DescribeSecurityGroups", Probe::of(groups.await)),
+        ("ec2:DescribeSecurityGroupRules", Probe::of(rules.await)),
+        ("ec2:DescribeVpcs", Probe::of(vpcs.await)),
+        ("securityhub:DescribeHub", Probe::of(described.await)),
+        ("securityhub:GetFindings", Probe::of(read.await)),
         ("securityhub:BatchImportFindings", of_import(imported.await)),
     ])
 }
 
 /// That the finding is refused as such means that the import was allowed.
-fn of_import(outcome: Result<Imported, Failure>) -> Probe {
+fn of_import(outcome: Result<Imported, CallError>) -> Probe {
     let is_refusal = |code: &str| {
         [
             "InvalidInput",
@@ -97,8 +85,8 @@ fn of_import(outcome: Result<Imported, Failure>) -> Probe {
         .contains(&code)
     };
     match outcome {
-        Err(Failure::Answer { code, .. }) if is_refusal(&code) => Probe::Allowed,
-        Err(failure) => Probe::of(failure),
+        Err(error) if error.code().is_some_and(is_refusal) => Probe::Allowed,
+        Err(error) => Probe::of_error(&error),
         Ok(answer) => {
             let failed = answer
                 .failed_findings

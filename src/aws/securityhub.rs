@@ -3,16 +3,14 @@
 //! A 200 answer may name findings that were not taken: each is an error, with its id, code and message. What may be
 //! taken later is sent once more, alone.
 
-use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, Instant};
-
 use aws_sdk_securityhub::Client;
 use jiff::Timestamp;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
 use super::findings::{self, ReadFinding};
-use super::{Failure, Timeouts, is_later};
+use super::rate_limit::HubLimits;
+use super::{CallError, Timeouts, describe};
 use crate::engine::store::{
     FindingFilter, FindingStore, PublishedFinding, PublishedPage, Refusal, StoreError,
 };
@@ -38,63 +36,28 @@ pub struct SecurityHub {
     client: Client,
     scope: Scope,
     patience: Timeouts,
-    imports: RateLimiter,
-    reads: RateLimiter,
-}
-
-/// Calls a second that an account may make in a Region, and how many at once
-/// (<https://docs.aws.amazon.com/securityhub/latest/userguide/securityhub_limits.html>).
-#[derive(Debug)]
-struct RateLimiter {
-    per_second: f64,
-    burst: f64,
-    /// How many calls may be made at once, as of then.
-    state: Mutex<(f64, Instant)>,
-}
-
-impl RateLimiter {
-    fn new(per_second: f64, burst: f64) -> Self {
-        Self {
-            per_second,
-            burst,
-            state: Mutex::new((burst, Instant::now())),
-        }
-    }
-
-    /// Waits until a call may be made.
-    async fn turn(&self) {
-        let wait = {
-            let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-            let (tokens, since) = *state;
-            let now = Instant::now();
-            let tokens = (tokens + now.duration_since(since).as_secs_f64() * self.per_second)
-                .min(self.burst)
-                - 1.0;
-            *state = (tokens, now);
-            Duration::from_secs_f64((-tokens / self.per_second).max(0.0))
-        };
-        if !wait.is_zero() {
-            tokio::time::sleep(wait).await;
-        }
-    }
+    limits: HubLimits,
 }
 
 impl SecurityHub {
     /// Of the client's account and Region.
-    #[must_use]
-    pub fn new(client: Client, scope: Scope, patience: Timeouts) -> Self {
+    pub(super) fn new(client: Client, scope: Scope, patience: Timeouts, limits: HubLimits) -> Self {
         Self {
             client,
             scope,
             patience,
-            imports: RateLimiter::new(10.0, 30.0),
-            reads: RateLimiter::new(3.0, 6.0),
+            limits,
         }
+    }
+
+    #[cfg(test)]
+    pub(super) fn shares_rates_with(&self, other: &Self) -> bool {
+        self.limits.is_shared_with(&other.limits)
     }
 
     /// Sends one call's findings; those that were not taken, with why.
     async fn import(&self, findings: &[&Outgoing]) -> Result<Vec<Refusal>, StoreError> {
-        self.imports.turn().await;
+        self.limits.imports.turn().await;
         let texts: Vec<_> = findings.iter().map(|finding| &*finding.json).collect();
         let answer = findings::import(&self.client, &texts, self.patience)
             .await
@@ -122,7 +85,7 @@ impl SecurityHub {
             let why = format!(
                 "of {sent} findings the answer says that {taken} were taken, and names {named} that were not"
             );
-            let error = self.error("BatchImportFindings", Failure::NoAnswer(why));
+            let error = self.error("BatchImportFindings", CallError::Unexpected(why));
             return Err(StoreError::with(refused, error));
         }
         Ok(refused)
@@ -152,40 +115,35 @@ impl SecurityHub {
         Ok(refused)
     }
 
-    fn error(&self, operation: &str, failure: Failure) -> StoreError {
-        let place = format!(
-            "account {}, region {}",
-            self.scope.account, self.scope.region
-        );
-        match failure {
-            Failure::NoAnswer(why) => {
-                StoreError::Unavailable(format!("security hub {operation} in {place}: {why}"))
+    fn error(&self, operation: &str, error: CallError) -> StoreError {
+        let Scope {
+            region, account, ..
+        } = &self.scope;
+        let place = format!("account {account}, region {region}");
+        let call = format!("security hub {operation} in {place}");
+        let text = describe(&error);
+        let text = match error.code() {
+            _ if error.is_configuration() => {
+                format!("{call} could not be called: {text}: check the credentials and the Region")
             }
-            Failure::NotMade(why) => StoreError::Rejected(format!(
-                "security hub {operation} in {place} could not be called: {why}: check the credentials and the Region"
-            )),
-            Failure::Answer {
-                code,
-                message,
-                status,
-            } if is_later(&code, status) => StoreError::Unavailable(format!(
-                "security hub {operation} in {place}: {message} ({code})"
-            )),
-            Failure::Answer { code, message, .. } => StoreError::Rejected(match code.as_str() {
-                "InvalidAccessException" => format!(
-                    "security hub is not enabled in {place} ({code}: {message}): enable Security Hub CSPM there \
-                     (aws securityhub enable-security-hub --region {}), or remove this function from the Region",
-                    self.scope.region
-                ),
-                "AccessDeniedException" | "AccessDenied" => format!(
-                    "security hub denies {operation} in {place} ({code}: {message}). The four causes: the role lacks \
-                     securityhub:{operation} on {} (or a policy above denies it); \
-                     the credentials are of another account; the Region or partition is another; or Security Hub CSPM is \
-                     not enabled there",
-                    self.scope.product_arn()
-                ),
-                _ => format!("security hub {operation} in {place}: {message} ({code})"),
-            }),
+            _ if error.is_retryable() => format!("{call}: {text}"),
+            Some("InvalidAccessException") => format!(
+                "security hub is not enabled in {place} ({text}): enable Security Hub CSPM there \
+                 (aws securityhub enable-security-hub --region {region}), or remove this function from the Region"
+            ),
+            Some("AccessDeniedException" | "AccessDenied") => format!(
+                "security hub denies {operation} in {place} ({text}). The four causes: the role lacks \
+                 securityhub:{operation} on {} (or a policy above denies it); \
+                 the credentials are of another account; the Region or partition is another; or Security Hub CSPM is \
+                 not enabled there",
+                self.scope.product_arn()
+            ),
+            _ => format!("{call}: {text}"),
+        };
+        if error.is_retryable() {
+            StoreError::Unavailable(text)
+        } else {
+            StoreError::Rejected(text)
         }
     }
 }
@@ -325,7 +283,7 @@ impl FindingStore for SecurityHub {
         which: FindingFilter<'_>,
         after: Option<String>,
     ) -> Result<PublishedPage, StoreError> {
-        self.reads.turn().await;
+        self.limits.reads.turn().await;
         let filters = self.filters(which);
         let page = findings::get(&self.client, &filters, findings::MOST, after, self.patience)
             .await
@@ -385,17 +343,15 @@ fn calls(findings: Vec<Outgoing>) -> Vec<Vec<Outgoing>> {
 }
 
 /// Opens the connection; the answer does not matter.
-pub async fn prewarm(client: &Client, most: Duration) -> Result<(), String> {
-    match tokio::time::timeout(most, client.describe_hub().send()).await {
-        Err(_) => Err("no answer in time".to_owned()),
-        Ok(Ok(_)) => Ok(()),
-        Ok(Err(error)) => Err(Failure::of(error).to_string()),
-    }
+pub(super) async fn prewarm(client: &Client) -> Result<(), CallError> {
+    client.describe_hub().send().await?;
+    Ok(())
 }
 
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
+    use std::time::Instant;
 
     use jiff::civil::Date;
 
@@ -411,7 +367,12 @@ mod tests {
     ) -> (SecurityHub, Requests) {
         let (config, requests) = config(answer);
         (
-            SecurityHub::new(Client::new(&config), scope(), Timeouts::EVENT),
+            SecurityHub::new(
+                Client::new(&config),
+                scope(),
+                Timeouts::EVENT,
+                HubLimits::new(Instant::now()),
+            ),
             requests,
         )
     }
@@ -467,7 +428,7 @@ mod tests {
             .lock()
             .unwrap()
             .iter()
-            .map(|(_, body)| of(body))
+            .map(|request| of(&request.body))
             .collect()
     }
 
@@ -515,7 +476,11 @@ mod tests {
             .map(|finding| serde_json::to_value(asff::render(finding).unwrap()).unwrap())
             .collect();
         assert_eq!(sent(&requests), [rendered]);
-        assert!(requests.lock().unwrap()[0].0.ends_with("/findings/import"));
+        assert!(
+            requests.lock().unwrap()[0]
+                .uri
+                .ends_with("/findings/import")
+        );
     }
 
     #[tokio::test]

@@ -1,21 +1,35 @@
 //! Canned answers in place of AWS, for tests of the edge: real requests, no network, no waiting.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
+use aws_config::retry::RetryConfig;
 use aws_config::{BehaviorVersion, SdkConfig};
 use aws_sdk_ec2::config::{Credentials, SharedCredentialsProvider};
 use aws_smithy_runtime_api::client::http::{
     HttpConnector, HttpConnectorFuture, SharedHttpConnector, http_client_fn,
 };
 use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
+use aws_smithy_runtime_api::client::result::ConnectorError;
 use aws_smithy_types::body::SdkBody;
 
-use crate::model::Scope;
-use crate::model::{AccountId, Partition, Region};
+use super::client::ATTEMPTS;
+use super::timeouts::Timeouts;
+use crate::model::{AccountId, Partition, Region, Scope};
 
-/// Requests as they were sent: path and body.
-pub(crate) type Requests = Arc<Mutex<Vec<(String, String)>>>;
+/// A request as it was sent.
+#[derive(Debug, Clone)]
+pub(crate) struct Request {
+    pub(crate) method: String,
+    pub(crate) uri: String,
+    pub(crate) headers: BTreeMap<String, String>,
+    pub(crate) body: String,
+}
+
+/// The requests as they were sent.
+pub(crate) type Requests = Arc<Mutex<Vec<Request>>>;
 
 /// An answer: HTTP status, and body.
 pub(crate) type Answer = (u16, String);
@@ -31,16 +45,26 @@ impl<F> fmt::Debug for Canned<F> {
     }
 }
 
-impl<F: Fn(usize, &str) -> Answer + Send + Sync> HttpConnector for Canned<F> {
+impl<F> HttpConnector for Canned<F>
+where
+    F: Fn(usize, &str) -> Result<Answer, ConnectorError> + Send + Sync,
+{
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
-        let body = String::from_utf8(request.body().bytes().unwrap_or_default().to_vec()).unwrap();
+        let body = String::from_utf8(request.body().bytes().unwrap().to_vec()).unwrap();
         let mut requests = self.requests.lock().unwrap();
-        let (status, answer) = (self.answer)(requests.len(), &body);
-        requests.push((request.uri().to_owned(), body));
-        HttpConnectorFuture::ready(Ok(HttpResponse::new(
-            status.try_into().unwrap(),
-            SdkBody::from(answer),
-        )))
+        let answer = (self.answer)(requests.len(), &body);
+        let headers = request.headers().iter();
+        requests.push(Request {
+            method: request.method().to_owned(),
+            uri: request.uri().to_owned(),
+            headers: headers
+                .map(|(name, value)| (name.to_owned(), value.to_owned()))
+                .collect(),
+            body,
+        });
+        HttpConnectorFuture::ready(answer.map(|(status, answer)| {
+            HttpResponse::new(status.try_into().unwrap(), SdkBody::from(answer))
+        }))
     }
 }
 
@@ -48,22 +72,29 @@ impl<F: Fn(usize, &str) -> Answer + Send + Sync> HttpConnector for Canned<F> {
 pub(crate) fn config(
     answer: impl Fn(usize, &str) -> Answer + Send + Sync + 'static,
 ) -> (SdkConfig, Requests) {
+    config_of_connector(move |number, body| Ok(answer(number, body)))
+}
+
+/// The same for a connection that may fail.
+pub(crate) fn config_of_connector(
+    answer: impl Fn(usize, &str) -> Result<Answer, ConnectorError> + Send + Sync + 'static,
+) -> (SdkConfig, Requests) {
     let requests = Requests::default();
     let connector = SharedHttpConnector::new(Canned {
         requests: Arc::clone(&requests),
         answer,
     });
+    let credentials = Credentials::new("AKID", "secret", Some("token".to_owned()), None, "test");
     let config = SdkConfig::builder()
         .behavior_version(BehaviorVersion::v2026_01_12())
         .region(aws_config::Region::new("eu-west-1"))
-        .credentials_provider(SharedCredentialsProvider::new(Credentials::new(
-            "AKID", "secret", None, None, "test",
-        )))
+        .credentials_provider(SharedCredentialsProvider::new(credentials))
         .retry_config(
-            aws_config::retry::RetryConfig::standard()
-                .with_max_attempts(super::ATTEMPTS)
-                .with_initial_backoff(std::time::Duration::from_millis(1)),
+            RetryConfig::standard()
+                .with_max_attempts(ATTEMPTS)
+                .with_initial_backoff(Duration::from_millis(1)),
         )
+        .timeout_config(Timeouts::of_clients())
         .http_client(http_client_fn(move |_, _| connector.clone()))
         .build();
     (config, requests)

@@ -13,7 +13,6 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use aws_config::SdkConfig;
 use aws_lambda_events::event::sqs::SqsBatchResponse;
 use jiff::Timestamp;
 use lambda_runtime::tracing::{error, info, warn};
@@ -22,9 +21,7 @@ use serde::Serialize;
 use serde_json::Value;
 use tokio::sync::OnceCell;
 
-use crate::aws::ec2::{self, Ec2};
-use crate::aws::securityhub::{self, SecurityHub};
-use crate::aws::{Timeouts, caller};
+use crate::aws::{AccountError, Caller, Clients, Timeouts, describe};
 use crate::engine::stats::RunStats;
 use crate::engine::{Engine, EngineError, Outcome, RunResult};
 use crate::event::{self, Action, Message, Shape};
@@ -102,9 +99,7 @@ pub struct Environment {
 #[derive(Debug)]
 pub struct Function {
     environment: Environment,
-    config: SdkConfig,
-    ec2: aws_sdk_ec2::Client,
-    security_hub: aws_sdk_securityhub::Client,
+    clients: Clients,
     local_scope: OnceCell<Scope>,
     process: Mutex<Process>,
 }
@@ -195,17 +190,15 @@ impl Function {
             |name| std::env::var_os(name).map(|value| value.to_string_lossy().into_owned()),
             binary.as_deref().and_then(Path::parent),
         )?;
-        Ok(Self::new(environment, crate::aws::load(None).await))
+        Ok(Self::new(environment, Clients::load(None).await))
     }
 
-    /// The function with given clients' configuration.
+    /// The function with given clients.
     #[must_use]
-    pub fn new(environment: Environment, config: SdkConfig) -> Self {
+    pub fn new(environment: Environment, clients: Clients) -> Self {
         Self {
             environment,
-            ec2: ec2::client(&config),
-            security_hub: aws_sdk_securityhub::Client::new(&config),
-            config,
+            clients,
             local_scope: OnceCell::new(),
             process: Mutex::default(),
         }
@@ -216,14 +209,11 @@ impl Function {
         if !self.environment.prewarm {
             return;
         }
-        let of_ec2 = ec2::prewarm(&self.ec2, PREWARM_MOST);
-        let of_hub = securityhub::prewarm(&self.security_hub, PREWARM_MOST);
-        let (of_ec2, of_hub) = tokio::join!(of_ec2, of_hub);
-        for (service, outcome) in [("ec2", of_ec2), ("securityhub", of_hub)] {
+        for (service, outcome) in self.clients.prewarm(PREWARM_MOST).await {
             match outcome {
                 Ok(()) => info!(service, "prewarmed"),
-                Err(why) => {
-                    warn!(service, why = %escape(&why), "prewarming failed: the first event connects itself")
+                Err(error) => {
+                    warn!(service, why = %escape(&describe(&error)), "prewarming failed: the first event connects itself")
                 }
             }
         }
@@ -281,13 +271,8 @@ impl Function {
             Timeouts::EVENT
         }
         .until(Some(until));
-        let source = Ec2::new(
-            self.ec2.clone(),
-            scope.account.clone(),
-            scope.region.clone(),
-            patience,
-        );
-        let sink = SecurityHub::new(self.security_hub.clone(), scope.clone(), patience);
+        let source = self.clients.source(&scope, patience);
+        let sink = self.clients.hub(&scope, patience);
         let context = Arc::new(Context {
             scope,
             passed: self.environment.passed,
@@ -356,19 +341,11 @@ impl Function {
     /// credentials, asked for once.
     async fn scope(&self, arn: &str) -> Result<Scope, Failure> {
         if is_function_arn(arn) {
-            return scope_of(arn)
-                .ok_or_else(|| Failure::Scope(format!("{arn:?} is not the ARN of a function")));
+            return scope_of(arn).ok_or_else(|| Failure::NoFunction(arn.to_owned()));
         }
-        let region = self
-            .config
-            .region()
-            .map(|region| Region::new(region.as_ref()));
         let ask = || async {
-            let region =
-                region.ok_or_else(|| Failure::Scope("no Region: set AWS_REGION".to_owned()))?;
-            let (partition, account) = caller::identity(&self.config)
-                .await
-                .map_err(Failure::Scope)?;
+            let region = self.clients.region().ok_or(AccountError::NoRegion)?;
+            let Caller { partition, account } = self.clients.caller().await?;
             warn!(%account, "not invoked by Lambda (no function ARN): account and partition are those of the credentials");
             Ok(Scope {
                 partition,
@@ -415,8 +392,10 @@ enum Failure {
     Engine(Arc<EngineError>),
     #[error("the time of the invocation ran out before everything was evaluated and published")]
     OutOfTime,
-    #[error("the function does not know where it is: {0}")]
-    Scope(String),
+    #[error("{0:?} is not the ARN of a function: it does not tell account and Region")]
+    NoFunction(String),
+    #[error("the function does not know its account and Region: {}", describe(.0))]
+    Scope(#[from] AccountError),
 }
 
 impl Failure {
@@ -424,7 +403,8 @@ impl Failure {
         let is_retryable = match self {
             Self::Engine(error) => error.is_retryable(),
             Self::OutOfTime => true,
-            Self::Scope(_) => false,
+            Self::NoFunction(_) => false,
+            Self::Scope(error) => error.is_retryable(),
         };
         if is_retryable {
             RETRYABLE

@@ -50,16 +50,14 @@ pub(crate) fn run(
 mod live {
     use std::fmt::Write as _;
 
-    use anyhow::Context as _;
     use owo_colors::OwoColorize as _;
-    use sg_trust::aws::Timeouts;
-    use sg_trust::aws::probe::Probe;
+    use sg_trust::aws::probe::{Probe, Probes};
+    use sg_trust::aws::{Account, describe};
     use sg_trust::model::Scope;
     use sg_trust::policy::Settings;
     use sg_trust::text::escape;
 
     use super::Arguments;
-    use crate::live::{Account, Probes, clock_words, is_right};
     use crate::terminal::{Outcome, Terminal};
 
     /// What was found out, line by line.
@@ -103,29 +101,26 @@ mod live {
         terminal: &mut Terminal,
     ) -> anyhow::Result<Outcome> {
         let mut report = Report::default();
-        match Account::find(arguments.region.as_ref()).await {
+        match Account::sign_in(arguments.region.as_ref()).await {
             Err(error) => report.missing(
-                &format!("the credentials or the Region: {error:#}"),
+                &format!("the credentials or the Region: {}", describe(&error)),
                 "try: aws sts get-caller-identity",
             ),
             Ok(account) => {
-                let region = account
-                    .region()
-                    .context("no Region: give --region, or set AWS_REGION")?;
-                let place = account.place(region, policy, Timeouts::EVENT);
-                let scope = &place.context.scope;
+                let scope = account.scope();
                 report.good(&format!(
                     "credentials of account {}, partition {}; region {}",
                     scope.account, scope.partition, scope.region
                 ));
-                match place.clock_offset().await {
-                    Ok(offset) if is_right(offset) => report.good("the clock is EC2's"),
-                    Ok(offset) => {
-                        report.missing(&clock_words(offset), "scan --publish refuses until then")
-                    }
-                    Err(error) => report.unclear(&format!("the clock: {error:#}"), "try: date -u"),
+                match account.clock_offset().await {
+                    Ok(offset) if offset.is_right() => report.good("the clock is EC2's"),
+                    Ok(offset) => report.missing(
+                        &offset.to_string(),
+                        "set it (ntp): no command publishes until then",
+                    ),
+                    Err(error) => report.unclear(&format!("the clock: {error}"), "try: date -u"),
                 }
-                let probes = account.probe(scope).await;
+                let probes = account.probe().await;
                 hub(&mut report, scope, &probes);
                 permissions(&mut report, scope, policy, &probes);
                 unknown(&mut report, scope);

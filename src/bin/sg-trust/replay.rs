@@ -165,21 +165,18 @@ fn live(
     writer: &Out<'_>,
     trace: &mut RunStats,
 ) -> anyhow::Result<RunResult> {
-    use sg_trust::aws::Timeouts;
-
-    use crate::live::Account;
+    use sg_trust::aws::{Account, Timeouts};
 
     let of_events = triggers(batch).find_map(|trigger| trigger.region.clone());
     let region = arguments.region.clone().or(of_events);
     let observer = |finding: &Finding| writer.write(std::slice::from_ref(finding));
     sg_trust::aws::block_on(async {
-        let account = Account::find(region.as_ref()).await?;
-        let region = account
-            .region()
-            .context("no Region: give --region, or set AWS_REGION")?;
-        let place = account.place(region, policy, Timeouts::SWEEP);
+        let account = Account::sign_in(region.as_ref()).await?;
+        let context = crate::live::context(&account, policy);
+        let source = account.source(Timeouts::SWEEP);
         Ok(if arguments.publish {
-            let pipeline = Engine::new(policy, place.context, &place.source, &place.hub);
+            let store = account.store(Timeouts::SWEEP).await?;
+            let pipeline = Engine::new(policy, context, &source, &store);
             Engine {
                 observer: Some(&observer),
                 ..pipeline
@@ -187,7 +184,7 @@ fn live(
             .handle(batch, trace)
             .await
         } else {
-            let pipeline = Engine::new(policy, place.context, &place.source, &DiscardStore);
+            let pipeline = Engine::new(policy, context, &source, &DiscardStore);
             Engine {
                 observer: Some(&observer),
                 ..pipeline

@@ -32,23 +32,18 @@ pub(crate) fn run(_: &Arguments, _: &mut Terminal) -> anyhow::Result<Outcome> {
 
 #[cfg(feature = "aws")]
 pub(crate) fn run(arguments: &Arguments, terminal: &mut Terminal) -> anyhow::Result<Outcome> {
-    use anyhow::Context as _;
-    use sg_trust::aws::Timeouts;
+    use sg_trust::aws::{Account, Timeouts};
     use sg_trust::engine::Engine;
     use sg_trust::policy::Settings;
 
-    use crate::live::Account;
-
     let policy = Settings::default();
     let archived = sg_trust::aws::block_on(async {
-        let account = Account::find(arguments.region.as_ref()).await?;
-        let region = account
-            .region()
-            .context("no Region: give --region, or set AWS_REGION")?;
-        let place = account.place(region, &policy, Timeouts::SWEEP);
-        place.check_clock().await?;
+        let account = Account::sign_in(arguments.region.as_ref()).await?;
+        let context = crate::live::context(&account, &policy);
+        let source = account.source(Timeouts::SWEEP);
+        let store = account.store(Timeouts::SWEEP).await?;
         anyhow::Ok(
-            Engine::new(&policy, place.context, &place.source, &place.hub)
+            Engine::new(&policy, context, &source, &store)
                 .retire()
                 .await?,
         )

@@ -57,20 +57,18 @@ async fn scan(
     use std::io::ErrorKind;
 
     use jiff::Timestamp;
-    use sg_trust::aws::Timeouts;
+    use sg_trust::aws::Account;
     use sg_trust::engine::stats::RunStats;
     use sg_trust::engine::store::{StoreError, Writer};
     use sg_trust::finding::Finding;
     use sg_trust::policy::day_of;
     use sg_trust::policy::exemption::{self, Usage};
 
-    use crate::live::Account;
-
-    let account = Account::find(arguments.regions.first()).await?;
+    let account = Account::sign_in(arguments.regions.first()).await?;
     let regions = match (&arguments.regions, arguments.all_regions) {
-        (_, true) => account.regions().await?,
+        (_, true) => account.enabled_regions().await?,
         (given, false) if !given.is_empty() => given.clone(),
-        _ => account.region().into_iter().collect(),
+        _ => vec![account.scope().region.clone()],
     };
     anyhow::ensure!(
         !regions.is_empty(),
@@ -86,7 +84,7 @@ async fn scan(
         terminal.results(arguments.format == FormatArgument::Table),
     );
     for region in regions {
-        let place = account.place(region.clone(), policy, Timeouts::SWEEP);
+        let account = account.in_region(&region);
         let observer = |finding: &Finding| {
             bar.inc(1);
             bar.set_message(format!(
@@ -104,7 +102,7 @@ async fn scan(
             }
         };
         let mut trace = RunStats::default();
-        let swept = sweep(&place, policy, arguments.publish, &observer, &mut trace).await;
+        let swept = sweep(&account, policy, arguments.publish, &observer, &mut trace).await;
         usage.join(&trace.usage);
         warnings.extend(
             trace
@@ -124,7 +122,12 @@ async fn scan(
     // Where a Region failed, nobody knows what an exemption would have matched there.
     let usage = failures.is_empty().then_some(&usage);
     let today = day_of(Timestamp::now());
-    let of_exemptions = exemption::warnings(&policy.exemptions, usage, Some(account.id()), today);
+    let of_exemptions = exemption::warnings(
+        &policy.exemptions,
+        usage,
+        Some(&account.scope().account),
+        today,
+    );
     warnings.extend(of_exemptions.sentences);
     for warning in warnings {
         terminal.say(&warning);
@@ -137,21 +140,21 @@ async fn scan(
 
 #[cfg(feature = "aws")]
 async fn sweep(
-    place: &crate::live::Place,
+    account: &sg_trust::aws::Account,
     policy: &Settings,
     publish: bool,
     observer: &sg_trust::engine::Observer<'_>,
     trace: &mut sg_trust::engine::stats::RunStats,
 ) -> anyhow::Result<()> {
-    use std::sync::Arc;
-
+    use sg_trust::aws::Timeouts;
     use sg_trust::engine::Engine;
     use sg_trust::engine::store::DiscardStore;
 
-    let context = Arc::clone(&place.context);
+    let context = crate::live::context(account, policy);
+    let source = account.source(Timeouts::SWEEP);
     if publish {
-        place.check_clock().await?;
-        let pipeline = Engine::new(policy, context, &place.source, &place.hub);
+        let store = account.store(Timeouts::SWEEP).await?;
+        let pipeline = Engine::new(policy, context, &source, &store);
         Engine {
             observer: Some(observer),
             ..pipeline
@@ -159,7 +162,7 @@ async fn sweep(
         .sweep_account(trace)
         .await?;
     } else {
-        let pipeline = Engine::new(policy, context, &place.source, &DiscardStore);
+        let pipeline = Engine::new(policy, context, &source, &DiscardStore);
         Engine {
             observer: Some(observer),
             ..pipeline
