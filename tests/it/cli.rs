@@ -14,6 +14,7 @@ pub(crate) fn run(arguments: &[&str], input: &str) -> Run {
         .unwrap()
         .args(arguments)
         .env_remove("AWS_REGION")
+        .env_remove("AWS_DEFAULT_REGION")
         .write_stdin(input)
         .output()
         .unwrap();
@@ -278,26 +279,40 @@ fn completions_come_for_every_shell() {
 }
 
 #[test]
-fn a_closed_pipe_ends_quietly() {
+fn a_closed_pipe_is_quiet_and_the_exit_is_as_if_printed() {
     let binary = assert_cmd::cargo::cargo_bin("sg-trust");
-    let groups = format!("{FAILED}\n").repeat(20_000);
-    let file = tempfile::NamedTempFile::new().unwrap();
-    std::fs::write(file.path(), groups).unwrap();
-    let script = format!(
-        "'{}' check '{}' | head -n 1",
-        binary.display(),
-        file.path().display()
-    );
-    let output = std::process::Command::new("sh")
-        .args(["-c", &script])
-        .output()
-        .unwrap();
-    assert!(
-        output.status.success() && output.stderr.is_empty(),
-        "{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
-    assert!(output.stdout.starts_with(b"VERDICT"));
+    let head = |groups: &str, command: &str, exit: i32| {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), groups).unwrap();
+        let (binary, file) = (binary.display(), file.path().display());
+        let script = format!("set -o pipefail; '{binary}' {command} '{file}' | head -n 1");
+        let output = std::process::Command::new("bash")
+            .args(["-c", &script])
+            .output()
+            .unwrap();
+        let err = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(exit), "{command}: {err}");
+        (String::from_utf8(output.stdout).unwrap(), err)
+    };
+    let numbered = |group: &str| -> String {
+        let number = |n: usize| group.replace("sg-", &format!("sg-{n:x}")) + "\n";
+        (0..3_000).map(number).collect()
+    };
+    let (failed, passed) = (numbered(FAILED), numbered(PASSED));
+    let (out, err) = head(&failed, "check", 1);
+    assert!(out.starts_with("VERDICT") && err.is_empty(), "{out} {err}");
+    for format in ["ndjson", "json", "asff --region eu-west-1"] {
+        let check = format!("check --format {format}");
+        let (_, err) = head(&failed, &check, 1);
+        assert!(err.is_empty(), "{err}");
+        let (_, err) = head(&passed, &check, 0);
+        assert!(err.is_empty(), "{err}");
+        // The only FAILED group comes long after the reader went away.
+        let (_, err) = head(&format!("{passed}{FAILED}\n"), &check, 1);
+        assert!(err.is_empty(), "{err}");
+        let (_, err) = head(&format!("{passed}nonsense\n{FAILED}\n"), &check, 2);
+        assert_eq!(err.lines().count(), 1, "{err}");
+    }
 }
 
 #[test]
@@ -373,17 +388,29 @@ fn a_wrong_policy_file_is_never_silent() {
     }
 }
 
+fn with_environment(variables: &[(&str, &str)], arguments: &[&str], input: &str) -> Run {
+    let output = Command::cargo_bin("sg-trust")
+        .unwrap()
+        .args(arguments)
+        .env_remove("AWS_REGION")
+        .env_remove("AWS_DEFAULT_REGION")
+        .envs(variables.iter().copied())
+        .write_stdin(input)
+        .output()
+        .unwrap();
+    Run {
+        code: output.status.code().unwrap(),
+        out: String::from_utf8(output.stdout).unwrap(),
+        err: String::from_utf8(output.stderr).unwrap(),
+    }
+}
+
+const WITH_ARN: &str = r#"{"GroupId":"sg-0a","OwnerId":"123456789012","SecurityGroupArn":"arn:aws:ec2:us-east-1:123456789012:security-group/sg-0a","IpPermissions":[{"IpProtocol":"-1","UserIdGroupPairs":[{"GroupId":"sg-0a","UserId":"123456789012"}]}]}"#;
+
 #[test]
 fn a_wrong_region_in_the_environment_matters_only_where_it_is_asked() {
     let check = |arguments: &[&str]| {
-        let output = Command::cargo_bin("sg-trust")
-            .unwrap()
-            .args(arguments)
-            .env("AWS_REGION", "nonsense")
-            .write_stdin(FAILED)
-            .output()
-            .unwrap();
-        output.status.code().unwrap()
+        with_environment(&[("AWS_REGION", "nonsense")], arguments, FAILED).code
     };
     assert_eq!(check(&["check", "-"]), 1);
     assert_eq!(
@@ -391,6 +418,63 @@ fn a_wrong_region_in_the_environment_matters_only_where_it_is_asked() {
         1
     );
     assert_eq!(check(&["check", "-", "--format", "asff"]), 2);
+}
+
+#[test]
+fn a_wrong_region_in_the_environment_leaves_the_array_whole() {
+    let Run { code, out, err } = with_environment(
+        &[("AWS_REGION", "nonsense")],
+        &["check", "-", "--format", "asff"],
+        &format!("{WITH_ARN}\n{FAILED}\n"),
+    );
+    let findings: Vec<Value> = serde_json::from_str(&out).unwrap();
+    assert_eq!((code, findings.len()), (2, 1), "{err}");
+    insta::assert_snapshot!(err, @r#"sg-trust: standard input: security group sg-abc123: AWS_REGION is "nonsense": not a Region's code, such as eu-west-1"#);
+}
+
+#[test]
+fn the_region_is_the_arns_then_the_commands_then_the_environments() {
+    let region = |variables: &[(&str, &str)], arguments: &[&str], group: &str| {
+        let arguments = [&["check", "-", "--format", "asff"], arguments].concat();
+        let Run { out, err, .. } = with_environment(variables, &arguments, group);
+        let findings: Value = serde_json::from_str(&out).unwrap();
+        findings[0]["Resources"][0]["Region"]
+            .as_str()
+            .unwrap_or(&err)
+            .to_owned()
+    };
+    let both = [
+        ("AWS_REGION", "eu-west-1"),
+        ("AWS_DEFAULT_REGION", "eu-west-2"),
+    ];
+    assert_eq!(region(&both, &[], WITH_ARN), "us-east-1");
+    assert_eq!(
+        region(&both, &["--region", "eu-west-3"], FAILED),
+        "eu-west-3"
+    );
+    assert_eq!(region(&both, &[], FAILED), "eu-west-1");
+    assert_eq!(region(&both[1..], &[], FAILED), "eu-west-2");
+    assert_eq!(
+        region(&[("AWS_REGION", ""), both[1]], &[], FAILED),
+        "eu-west-2"
+    );
+}
+
+#[test]
+fn a_region_that_contradicts_the_arn_is_an_error_of_the_group() {
+    for format in ["asff", "table", "json"] {
+        let arguments = ["check", "-", "--format", format, "--region", "eu-west-1"];
+        let Run { code, out, err } = run(&arguments, &format!("{WITH_ARN}\n{FAILED}\n"));
+        assert!(
+            code == 2 && out.contains("sg-abc123") && !out.contains("sg-0a"),
+            "{out} {err}"
+        );
+        assert_eq!(
+            err,
+            "sg-trust: standard input: security group sg-0a: its SecurityGroupArn says us-east-1, and --region says eu-west-1: \
+             leave --region out, or give it with the groups of that Region alone\n"
+        );
+    }
 }
 
 #[test]

@@ -1,11 +1,10 @@
 //! `check`: evaluates security groups from JSON.
 
-use std::cell::LazyCell;
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
-use anyhow::{Context as _, anyhow, bail};
+use anyhow::Context as _;
 use jiff::Timestamp;
 use sg_trust::finding::{Context, Finding, Passed};
 use sg_trust::input::describe::GroupReader;
@@ -15,7 +14,9 @@ use sg_trust::policy::exemption::{self, Usage};
 use sg_trust::policy::{ReferencedGroups, Settings, Verdict, day_of};
 use sg_trust::report::{Format, Report};
 
-use crate::terminal::{Outcome, Terminal, open};
+use crate::input::open;
+use crate::region::{Regions, parse_region};
+use crate::terminal::{Outcome, Terminal};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -25,7 +26,7 @@ Examples:
   sg-trust check --format asff --region eu-west-1 groups.json
 
 A file holds {\"SecurityGroups\":[…]} as the AWS CLI prints it, an array, one group, or one JSON document a line.
-GroupReader that cannot be used are named, the others are evaluated, and the exit code is 2.";
+Documents that cannot be used are named, the others are evaluated, and the exit code is 2.";
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
@@ -36,7 +37,7 @@ pub(crate) struct Arguments {
     /// How to print the result.
     #[arg(long, value_enum, default_value_t = FormatArgument::Table)]
     format: FormatArgument,
-    /// The groups' Region, for commands and findings; without it that of SecurityGroupArn, then AWS_REGION.
+    /// The groups' Region, for commands and findings; where SecurityGroupArn does not tell it; then AWS_REGION, then AWS_DEFAULT_REGION.
     #[arg(long, value_name = "REGION", value_parser = parse_region)]
     region: Option<Region>,
 }
@@ -64,40 +65,6 @@ impl From<FormatArgument> for Format {
     }
 }
 
-/// A Region's code.
-pub(crate) fn parse_region(text: &str) -> Result<Region, String> {
-    let region = Region::new(text);
-    if region.is_well_formed() {
-        Ok(region)
-    } else {
-        Err("not a Region's code, such as eu-west-1".to_owned())
-    }
-}
-
-/// The Region that `AWS_REGION` names.
-pub(crate) fn region_of_environment() -> anyhow::Result<Option<Region>> {
-    match std::env::var("AWS_REGION") {
-        Ok(text) if !text.is_empty() => {
-            Ok(Some(parse_region(&text).map_err(|problem| {
-                anyhow!("AWS_REGION is {text:?}: {problem}")
-            })?))
-        }
-        _ => Ok(None),
-    }
-}
-
-/// Partition and Region that a group's ARN names.
-pub(crate) fn place_of(group: &SecurityGroup) -> Option<(Partition, Region)> {
-    let mut parts = group.security_group_arn.as_deref()?.split(':');
-    let (Some("arn"), Some(partition), Some("ec2"), Some(region)) =
-        (parts.next(), parts.next(), parts.next(), parts.next())
-    else {
-        return None;
-    };
-    let partition = Some(Partition::new(partition)).filter(Partition::is_well_formed)?;
-    Some((partition, parse_region(region).ok()?))
-}
-
 pub(crate) fn run(
     arguments: &Arguments,
     policy: &Settings,
@@ -106,7 +73,10 @@ pub(crate) fn run(
     let mut check = Check {
         arguments,
         policy,
-        of_environment: LazyCell::new(region_of_environment),
+        regions: match arguments.format {
+            FormatArgument::Asff => Regions::new(arguments.region.clone()),
+            _ => Regions::optional(arguments.region.clone()),
+        },
         report: Report::new(arguments.format.into()),
         peers: ReferencedGroups::default(),
         waiting: Waiting::default(),
@@ -126,6 +96,10 @@ pub(crate) fn run(
                 Ok(group) => check.take(name, group, terminal)?,
                 Err(error) => terminal.complain(&error.to_string()),
             }
+            // Nobody reads what would be printed, and nothing more can change the exit code for the better.
+            if terminal.is_closed() && check.report.summary().failed > 0 {
+                return Ok(Outcome::Failed);
+            }
         }
     }
     check.finish(terminal)
@@ -135,8 +109,7 @@ pub(crate) fn run(
 struct Check<'a> {
     arguments: &'a Arguments,
     policy: &'a Settings,
-    /// A wrong AWS_REGION matters only where it is the last resort, and stands in what is printed.
-    of_environment: LazyCell<anyhow::Result<Option<Region>>>,
+    regions: Regions,
     report: Report,
     peers: ReferencedGroups,
     waiting: Waiting<'a>,
@@ -231,42 +204,24 @@ impl<'a> Check<'a> {
         terminal: &mut Terminal,
     ) -> anyhow::Result<()> {
         self.usage.note(verdict);
+        let id = group.group_id.clone();
         let format = self.arguments.format;
+        let place = self.regions.find(&group);
         let text = match format {
-            FormatArgument::Asff => {
-                let id = group.group_id.clone();
-                let place = self.place_of(&group)?;
-                let finding = self.finding(group, verdict, place);
-                match finding.and_then(|finding| Ok(self.report.finding(&finding)?)) {
-                    Ok(text) => text,
-                    Err(error) => {
-                        terminal.complain(&format!("{input}: security group {id}: {error:#}"));
-                        return Ok(());
-                    }
-                }
-            }
-            _ => {
-                // The Region is part of what is to be done, so only of a violation.
-                let place = match verdict.violations.as_slice() {
-                    [] => None,
-                    _ => self.place_of(&group)?,
-                };
+            FormatArgument::Asff => place
+                .and_then(|place| self.finding(group, verdict, place))
+                .and_then(|finding| Ok(self.report.finding(&finding)?)),
+            _ => place.and_then(|place| {
                 let region = place.as_ref().map(|(_, region)| region);
-                self.report.group(&group, verdict, region)?
-            }
+                Ok(self.report.group(&group, verdict, region)?)
+            }),
         };
-        print(format, &text, terminal)
-    }
-
-    fn place_of(&self, group: &SecurityGroup) -> anyhow::Result<Option<(Partition, Region)>> {
-        let region = self.arguments.region.as_ref();
-        if let Some(place) = region.map(with_partition).or_else(|| place_of(group)) {
-            return Ok(Some(place));
-        }
-        match &*self.of_environment {
-            Ok(region) => Ok(region.as_ref().map(with_partition)),
-            Err(error) if self.arguments.format == FormatArgument::Asff => bail!("{error}"),
-            Err(_) => Ok(None),
+        match text {
+            Ok(text) => print(format, &text, terminal),
+            Err(error) => {
+                terminal.complain(&format!("{input}: security group {id}: {error:#}"));
+                Ok(())
+            }
         }
     }
 
@@ -277,7 +232,7 @@ impl<'a> Check<'a> {
         place: Option<(Partition, Region)>,
     ) -> anyhow::Result<Finding> {
         let (partition, region) =
-            place.context("its Region is not known: give --region, or set AWS_REGION, or keep SecurityGroupArn in the input")?;
+            place.context("its Region is not known: give --region, set AWS_REGION, or keep SecurityGroupArn in the input")?;
         let account = group
             .owner_id
             .clone()
@@ -326,9 +281,4 @@ fn print(format: FormatArgument, text: &str, terminal: &mut Terminal) -> anyhow:
     } else {
         terminal.print(text)
     }
-}
-
-/// A Region with the partition that its code tells.
-pub(crate) fn with_partition(region: &Region) -> (Partition, Region) {
-    (Partition::of(region), region.clone())
 }

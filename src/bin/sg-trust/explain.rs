@@ -6,7 +6,6 @@ use anyhow::bail;
 use comfy_table::{ContentArrangement, Table, presets};
 use jiff::Timestamp;
 use jiff::civil::Date;
-use sg_trust::input::Snapshot;
 use sg_trust::model::ports::ALL_PORTS;
 use sg_trust::model::{GroupPair, IpPermission, Region, SecurityGroup};
 use sg_trust::policy::exemption::ExemptionMatch;
@@ -18,8 +17,9 @@ use sg_trust::remediation::command::Fix;
 use sg_trust::report::prose::{name_of, ranges, whom};
 use sg_trust::text::escape;
 
-use crate::check::{place_of, region_of_environment};
-use crate::terminal::{Outcome, Terminal, open};
+use crate::input;
+use crate::region::Regions;
+use crate::terminal::{Outcome, Terminal};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -42,8 +42,7 @@ pub(crate) fn run(
     policy: &Settings,
     terminal: &mut Terminal,
 ) -> anyhow::Result<Outcome> {
-    let (name, reader) = open(&arguments.groups)?;
-    let snapshot = Snapshot::read(name, reader, Timestamp::now())?;
+    let (name, snapshot) = input::snapshot(&arguments.groups)?;
     let Some(group) = snapshot
         .groups()
         .iter()
@@ -61,11 +60,8 @@ pub(crate) fn run(
     }
     let today = day_of(Timestamp::now());
     let verdict = sg_trust::policy::evaluate(policy, group, &peers, today);
-    let region = match place_of(group) {
-        Some((_, region)) => Some(region),
-        // A wrong one costs only the Region in the commands, as in `check`.
-        None => region_of_environment().ok().flatten(),
-    };
+    let region = Regions::optional(None).find(group)?;
+    let region = region.map(|(_, region)| region);
     let mut out = format!(
         "{}: {}, {}\n",
         name_of(group),

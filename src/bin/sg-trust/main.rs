@@ -8,9 +8,11 @@ use sg_trust::policy::Reading;
 mod check;
 mod doctor;
 mod explain;
+mod input;
 #[cfg(feature = "aws")]
 mod live;
 mod policy;
+mod region;
 mod replay;
 mod retire;
 mod scan;

@@ -25,7 +25,7 @@ pub(crate) struct Arguments {
 
 /// Reads a settings file.
 pub(crate) fn read(file: &str) -> anyhow::Result<Settings> {
-    let (name, text) = crate::terminal::read(file).context("settings")?;
+    let (name, text) = crate::input::read(file).context("settings")?;
     Ok(sg_trust::config::read(name, &text)?)
 }
 

@@ -4,7 +4,6 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use anyhow::{Context as _, anyhow, bail};
-use jiff::Timestamp;
 use sg_trust::engine::stats::RunStats;
 use sg_trust::engine::store::{DiscardStore, Writer};
 use sg_trust::engine::{Engine, RunResult};
@@ -15,8 +14,10 @@ use sg_trust::model::Scope;
 use sg_trust::model::{AccountId, Region};
 use sg_trust::policy::Settings;
 
-use crate::check::{FormatArgument, parse_region, place_of, region_of_environment, with_partition};
-use crate::terminal::{Outcome, Terminal, open, read_event};
+use crate::check::FormatArgument;
+use crate::input::{self, read_event};
+use crate::region::{parse_region, place_of, region_of_environment, with_partition};
+use crate::terminal::{Outcome, Terminal};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -115,8 +116,7 @@ fn offline(
     writer: &Out<'_>,
     trace: &mut RunStats,
 ) -> anyhow::Result<RunResult> {
-    let (name, reader) = open(groups)?;
-    let snapshot = Snapshot::read(name, reader, Timestamp::now())?;
+    let (_, snapshot) = input::snapshot(groups)?;
     let scope = scope(arguments, batch, &snapshot)?;
     let snapshot = snapshot.seen_by(scope.account.clone());
     let context = Arc::new(Context {

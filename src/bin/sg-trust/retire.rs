@@ -4,7 +4,7 @@
 
 use sg_trust::model::Region;
 
-use crate::check::parse_region;
+use crate::region::parse_region;
 use crate::terminal::{Outcome, Terminal};
 
 const EXAMPLES: &str = "\

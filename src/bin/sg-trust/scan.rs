@@ -3,7 +3,8 @@
 use sg_trust::model::Region;
 use sg_trust::policy::Settings;
 
-use crate::check::{FormatArgument, parse_region};
+use crate::check::FormatArgument;
+use crate::region::parse_region;
 use crate::terminal::{Outcome, Terminal};
 
 const EXAMPLES: &str = "\
@@ -54,12 +55,10 @@ async fn scan(
     policy: &Settings,
     terminal: &mut Terminal,
 ) -> anyhow::Result<Outcome> {
-    use std::io::ErrorKind;
-
     use jiff::Timestamp;
     use sg_trust::aws::Account;
     use sg_trust::engine::stats::RunStats;
-    use sg_trust::engine::store::{StoreError, Writer};
+    use sg_trust::engine::store::Writer;
     use sg_trust::finding::Finding;
     use sg_trust::policy::day_of;
     use sg_trust::policy::exemption::{self, Usage};
@@ -91,15 +90,7 @@ async fn scan(
                 "{region}: {} security groups evaluated",
                 bar.position()
             ));
-            match bar.suspend(|| writer.write(std::slice::from_ref(finding))) {
-                // Whoever reads the results went away: what is to be published is published all the same.
-                Err(StoreError::Write(error))
-                    if arguments.publish && error.kind() == ErrorKind::BrokenPipe =>
-                {
-                    Ok(())
-                }
-                written => written,
-            }
+            bar.suspend(|| writer.write(std::slice::from_ref(finding)))
         };
         let mut trace = RunStats::default();
         let swept = sweep(&account, policy, arguments.publish, &observer, &mut trace).await;
@@ -111,9 +102,6 @@ async fn scan(
                 .map(|why| format!("{region}: {why}")),
         );
         if let Err(error) = swept {
-            if crate::terminal::is_closed_pipe(&error) {
-                return Err(error);
-            }
             failures.push(format!("{region}: {error:#}"));
         }
     }

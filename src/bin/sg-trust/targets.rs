@@ -5,7 +5,8 @@ use sg_trust::policy::Settings;
 use sg_trust::report::json;
 use sg_trust::report::targets::Invocation;
 
-use crate::terminal::{Outcome, Terminal, read_event};
+use crate::input::read_event;
+use crate::terminal::{Outcome, Terminal};
 
 const EXAMPLES: &str = "\
 Examples:

@@ -1,11 +1,8 @@
 //! The one writer of the command line: results to stdout, everything else to stderr, and the exit code.
 
-use std::fs::File;
-use std::io::{self, BufRead, BufReader, BufWriter, IsTerminal as _, Write};
+use std::io::{self, BufWriter, ErrorKind, IsTerminal as _, Write};
 use std::process::ExitCode;
 
-use anyhow::Context as _;
-use sg_trust::engine::store::StoreError;
 use sg_trust::text::escape;
 
 /// What a live command says in a build without the feature `aws`.
@@ -37,6 +34,8 @@ pub(crate) struct Terminal {
     out: BufWriter<io::Stdout>,
     has_colours: bool,
     is_interactive: bool,
+    /// Whether the reader of the results went away: results are then dropped, and the exit code stays as it would be.
+    is_closed: bool,
     has_trouble: bool,
 }
 
@@ -47,6 +46,7 @@ impl Terminal {
             has_colours: anstream::AutoStream::choice(&stdout) != anstream::ColorChoice::Never,
             is_interactive: stdout.is_terminal(),
             out: BufWriter::with_capacity(1 << 16, stdout),
+            is_closed: false,
             has_trouble: false,
         }
     }
@@ -84,11 +84,16 @@ impl Terminal {
         self.say(message);
     }
 
-    /// Ends the command with its exit code. A closed pipe ends it quietly.
+    /// Whether the reader of the results went away.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.is_closed
+    }
+
+    /// Ends the command with its exit code.
     pub(crate) fn end(mut self, outcome: anyhow::Result<Outcome>) -> ExitCode {
-        let failed = match outcome.and_then(|outcome| Ok(self.out.flush().map(|()| outcome)?)) {
+        let flushed = self.results(false).flush();
+        let failed = match outcome.and_then(|outcome| Ok(flushed.map(|()| outcome)?)) {
             Ok(outcome) => outcome == Outcome::Failed,
-            Err(error) if is_closed_pipe(&error) => false,
             Err(error) => {
                 self.complain(&format!("{error:#}"));
                 false
@@ -108,71 +113,45 @@ pub(crate) struct Results<'a> {
     for_people: bool,
 }
 
+impl Results<'_> {
+    /// Remembers that the pipe is closed instead of failing.
+    fn unless_closed(&mut self, written: io::Result<()>) -> io::Result<()> {
+        match written {
+            Err(error) if error.kind() == ErrorKind::BrokenPipe => {
+                self.terminal.is_closed = true;
+                Ok(())
+            }
+            written => written,
+        }
+    }
+}
+
 impl Write for Results<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if self.terminal.is_closed {
+            return Ok(bytes.len());
+        }
         let Terminal {
             out,
             has_colours,
             is_interactive,
             ..
-        } = self.terminal;
-        if self.for_people && !*has_colours {
+        } = &mut *self.terminal;
+        let mut written = if self.for_people && !*has_colours {
             // A report is written block by block: none begins or ends within a colour.
-            out.write_all(&anstream::adapter::strip_bytes(bytes).into_vec())?;
+            out.write_all(&anstream::adapter::strip_bytes(bytes).into_vec())
         } else {
-            out.write_all(bytes)?;
-        }
+            out.write_all(bytes)
+        };
         if *is_interactive {
-            out.flush()?;
+            written = written.and_then(|()| out.flush());
         }
+        self.unless_closed(written)?;
         Ok(bytes.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        self.terminal.out.flush()
+        let flushed = self.terminal.out.flush();
+        self.unless_closed(flushed)
     }
-}
-
-/// Did whoever reads the results go away?
-pub(crate) fn is_closed_pipe(error: &anyhow::Error) -> bool {
-    error.chain().any(|cause| {
-        let of_sink = cause.downcast_ref::<StoreError>().is_some_and(|error| {
-            matches!(error, StoreError::Write(error) if error.kind() == io::ErrorKind::BrokenPipe)
-        });
-        of_sink
-            || cause
-                .downcast_ref::<io::Error>()
-                .is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
-    })
-}
-
-/// Opens a file, or standard input for `-`; the name is for messages.
-pub(crate) fn open(path: &str) -> anyhow::Result<(&str, Box<dyn BufRead>)> {
-    if path == "-" {
-        return Ok((
-            "standard input",
-            Box::new(BufReader::with_capacity(1 << 16, io::stdin().lock())),
-        ));
-    }
-    let file = File::open(path).with_context(|| format!("{path}: cannot be opened"))?;
-    Ok((path, Box::new(BufReader::with_capacity(1 << 16, file))))
-}
-
-/// Reads a file, or standard input for `-`, as text.
-pub(crate) fn read(path: &str) -> anyhow::Result<(&str, String)> {
-    let (name, mut reader) = open(path)?;
-    let mut text = String::new();
-    reader
-        .read_to_string(&mut text)
-        .with_context(|| format!("{name}: cannot be read"))?;
-    Ok((name, text))
-}
-
-/// Reads an event.
-pub(crate) fn read_event(path: &str) -> anyhow::Result<(&str, serde_json::Value)> {
-    let (name, text) = read(path)?;
-    let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
-    let event =
-        serde_json::from_str(text).with_context(|| format!("{name}: not a JSON document"))?;
-    Ok((name, event))
 }

@@ -7,7 +7,8 @@ use serde_json::Value;
 use sg_trust::model::SecurityGroup;
 use sg_trust::policy::{Reading, ReferencedGroups, Settings, Status, day_of};
 
-use crate::terminal::{Outcome, Terminal, read};
+use crate::input::read;
+use crate::terminal::{Outcome, Terminal};
 
 const EXAMPLES: &str = "\
 Examples:
