@@ -1,7 +1,7 @@
 # What a newcomer types: `make run`, then `make test`. `make help` lists the rest.
 .DEFAULT_GOAL := help
 SHELL := /bin/sh
-.PHONY: help run test test-core test-aws e2e infra bench soak fuzz sbom lint audit build package deploy tools cargo-lambda venv venv-infra clean
+.PHONY: help run test test-core test-aws harness e2e infra bench soak fuzz sbom lint audit build package deploy tools cargo-lambda venv venv-infra lock clean
 
 PYTHON ?= python3
 # The build without AWS has a folder of its own: both kinds stay built.
@@ -29,13 +29,16 @@ run: tools ## The main job, offline: an event, an account snapshot, the verdict 
 	@echo "That is the expected result: exit code 1 means that a group FAILED. Try it on your own account, read only:"
 	@echo "  aws ec2 describe-security-groups | $(SG_TRUST) check -"
 
-test: tools test-core test-aws e2e infra ## Every test: Rust with and without AWS, end to end, infra (the AWS SDK takes minutes to build once)
+test: tools test-core test-aws harness e2e infra ## Every test: Rust with and without AWS, end to end, infra (the AWS SDK takes minutes to build once)
 
 test-core: tools ## The Rust tests without AWS (seconds)
 	cargo test $(CORE)
 
 test-aws: tools ## The Rust tests with AWS
 	cargo test --locked
+
+harness: tools venv ## The tests' own tools: the stub of AWS, the Runtime API, the environments (no Rust)
+	.venv/bin/python -m pytest -q tests/harness
 
 e2e: tools venv ## The real Lambda binary against EC2 and Security Hub on this machine (moto)
 	cargo build --locked --bins
@@ -63,6 +66,7 @@ build: tools cargo-lambda ## The function for AWS Lambda on arm64, as target/lam
 	cargo lambda build --locked --release --arm64 --output-format zip --bin sg-trust-lambda
 
 package: tools ## A package for this machine's own processor, with plain cargo on Linux: target/sg-trust-lambda.zip
+	@command -v $(PYTHON) >/dev/null || { echo "$(PYTHON) is missing: install Python 3.10 or later"; exit 1; }
 	$(if $(wildcard policy.toml),cargo run --quiet $(CORE) --bin sg-trust -- policy --check policy.toml)
 	cargo build --locked --release --bin sg-trust-lambda
 	$(PYTHON) infra/package.py target/release/sg-trust-lambda --output target/sg-trust-lambda.zip $(if $(wildcard policy.toml),--policy policy.toml)
@@ -70,7 +74,7 @@ package: tools ## A package for this machine's own processor, with plain cargo o
 
 deploy: tools cargo-lambda ## Builds the function and deploys the stack: make deploy ARGUMENTS="--region eu-west-1 Delivery=queue"
 	@command -v aws >/dev/null || { echo "aws is missing: https://docs.aws.amazon.com/cli/latest/userguide/getting-started-install.html, or pip install awscli"; exit 1; }
-	@command -v $(PYTHON) >/dev/null || { echo "python3 is missing: install Python 3.10 or later"; exit 1; }
+	@command -v $(PYTHON) >/dev/null || { echo "$(PYTHON) is missing: install Python 3.10 or later"; exit 1; }
 	infra/deploy.sh $(ARGUMENTS)
 
 cargo-lambda:
@@ -101,31 +105,38 @@ fuzz: ## Fuzzing, FUZZ_SECONDS each (60): events, files of groups, settings, fin
 			-max_total_time=$(FUZZ_SECONDS) -max_len=16384 -timeout=10 -rss_limit_mb=2048 -print_final_stats=1 || exit 1; \
 	done
 
+# Everything that is missing is named at once. Python is asked for only where it is used.
+NEEDS_PYTHON := $(filter test harness e2e infra bench soak venv venv-infra,$(MAKECMDGOALS))
 tools:
 	@missing=0; \
-	need() { command -v $$1 >/dev/null 2>&1 || { echo "$$1 is missing: $$2"; missing=1; }; }; \
+	need() { command -v "$$1" >/dev/null 2>&1 || { echo "$$1 is missing: $$2"; missing=1; false; }; }; \
 	need cargo "install Rust 1.94.1 or later from https://rustup.rs"; \
 	need cc "install a C compiler (Debian: apt-get install gcc; Fedora: dnf install gcc; macOS: xcode-select --install)"; \
 	need git "install git from your system's packages"; \
+	$(if $(NEEDS_PYTHON),need "$(PYTHON)" "install Python 3.10 or later with venv (Debian: apt-get install python3 python3-venv; Fedora: dnf install python3; macOS: brew install python3)" \
+		&& { "$(PYTHON)" tests/venv.py --check || missing=1; };) \
 	exit $$missing
 
-# Made anew when the requirements change; pip's own messages only when something goes wrong.
-venv: .venv/.requirements
-.venv/.requirements: tests/requirements.txt
-	@command -v $(PYTHON) >/dev/null || { echo "python3 is missing: install Python 3.10 or later"; exit 1; }
-	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || { echo "python3 has no venv: install it (Debian: apt-get install python3-venv)"; exit 1; }
-	@echo "Installing what the tests need into .venv ..."
-	@rm -rf .venv && $(PYTHON) -m venv .venv && .venv/bin/pip install --quiet --disable-pip-version-check -r tests/requirements.txt
-	@cp tests/requirements.txt .venv/.requirements
+# What the tests need: locks, each with all that its .in needs, for every Python from 3.10 on. tests/venv.py makes an
+# environment anew when its lock or the Python changes.
+venv: tools
+	@"$(PYTHON)" tests/venv.py .venv tests/requirements.txt
 
-# The tools of the infra tests: one folder each, since they do not agree on what they need.
-INFRA_TOOLS := $(patsubst tests/infra/requirements/%.txt,.venv-infra/%/.requirements,$(wildcard tests/infra/requirements/*.txt))
-venv-infra: venv
+# The tools of the infra tests: one environment each, since they do not agree on what they need.
+INFRA_TOOLS := $(patsubst tests/infra/requirements/%.txt,.venv-infra/%,$(wildcard tests/infra/requirements/*.txt))
+.PHONY: $(INFRA_TOOLS)
+venv-infra: tools
 	@$(MAKE) --no-print-directory -j 2 $(INFRA_TOOLS)
-.venv-infra/%/.requirements: tests/infra/requirements/%.txt
-	@echo "Installing $* into .venv-infra/$* ..."
-	@rm -rf .venv-infra/$* && $(PYTHON) -m venv .venv-infra/$* && .venv-infra/$*/bin/pip install --quiet --no-compile --disable-pip-version-check -r $<
-	@cp $< $@
+$(INFRA_TOOLS): .venv-infra/%: tests/infra/requirements/%.txt
+	@"$(PYTHON)" tests/venv.py $@ $<
+
+LOCKS := $(patsubst %.in,%.txt,$(wildcard tests/requirements.in tests/infra/requirements/*.in))
+lock: ## Makes the locks of the tests' Python packages from their .in files (needs uv): make lock UPGRADE=--upgrade takes newer versions
+	@command -v uv >/dev/null || { echo "uv is missing: pip install uv"; exit 1; }
+	@for lock in $(LOCKS); do \
+		uv pip compile --quiet --universal --python-version 3.10 --generate-hashes --no-emit-index-url --no-emit-find-links \
+			--custom-compile-command "make lock" $(UPGRADE) --output-file "$$lock" "$${lock%.txt}.in" || exit 1; \
+	done
 
 clean: ## Removes what was built and installed
-	rm -rf target .venv .venv-infra
+	rm -rf target .venv .venv.new .venv-infra
