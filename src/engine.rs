@@ -1,55 +1,62 @@
-//! One invocation, from its JSON to its published findings: the only place that knows source, policy and sink together.
+//! One invocation, from its events to its published findings: read, decide, apply.
+//!
+//! ```text
+//! batch ──plan──▶ requests ──resolve──▶ groups ──fetch──▶ observed ──evaluate──▶ findings ──▶ store
+//!        (pure)            (reads)              (reads; staleness decides)  (policy)
+//!                 sweep: own findings + pages of groups ──reconcile (pure)──▶ changes ──▶ store
+//! ```
 //!
 //! The Lambda function, `replay` and `scan` are this with other ends. The targets of all events of an invocation are
 //! merged: each group is fetched and evaluated once, however many events name it.
 
-use std::collections::BTreeSet;
-use std::future::Future;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use serde::Serialize;
 
-use crate::engine::source::{GroupSource, Observation, Owner, Query, SourceError};
-use crate::engine::stats::RunStats;
-use crate::engine::store::{FindingFilter, FindingStore, PublishedFinding, StoreError};
-use crate::event::{Action, Batch, Shape, Target, Trigger, TriggerError};
-use crate::finding::{Context, Finding, Subject};
-use crate::model::{GroupId, SecurityGroup};
-use crate::policy::{Settings, Status};
+use crate::event::{Batch, Shape, TriggerError};
+use crate::finding::{Attribution, Cause, Context, Finding, Lifecycle, Subject};
+use crate::model::SecurityGroup;
+use crate::policy::Settings;
 
 mod evaluate;
+mod event;
 mod fetch;
 mod offline;
 mod plan;
+mod reconcile;
 mod resolve;
 pub mod source;
 mod staleness;
 pub mod stats;
 pub mod store;
 mod sweep;
+#[cfg(test)]
+mod tests;
 
-use plan::{Failures, Plan, messages_of};
-pub use sweep::Swept;
+use plan::{Failures, Plan};
+use source::{GroupSource, SourceError};
+use stats::RunStats;
+use store::{FindingFilter, FindingStore, IMPORT, PublishedFinding, StoreError};
+pub use sweep::SweepRun;
 
-/// The way of events through a source, the policy and a sink.
+/// The way of events through a source, the policy and a store.
 #[derive(Clone)]
 pub struct Engine<'a, S, K> {
-    /// The policy with its settings.
-    pub policy: &'a Settings,
+    pub settings: &'a Settings,
     /// Where findings stand, and what they have in common.
     pub context: Arc<Context>,
     /// Where groups come from.
     pub source: &'a S,
-    /// Where findings go.
-    pub sink: &'a K,
+    /// Where findings are kept.
+    pub store: &'a K,
     /// Is shown every finding, also those that need not be published.
     pub observer: Option<&'a Observer<'a>>,
     /// When the run must be over.
     pub until: Option<Instant>,
-    /// When the last sweep began that came to its end: what happened before is covered.
-    pub covered_since: Option<Timestamp>,
+    /// When the last sweep of this process began that came to its end.
+    pub swept_since: Option<Timestamp>,
 }
 
 /// Sees findings as they are made.
@@ -77,20 +84,32 @@ pub struct Outcome {
 pub struct RunResult {
     /// What the events came in.
     pub shape: Shape,
-    /// What was done.
     pub outcome: Outcome,
-    /// The messages that did not come to their end.
-    pub failures: Vec<Failed>,
-    /// When the sweep began, if there was one and it came to its end.
-    pub swept_since: Option<Timestamp>,
+    /// The messages that did not come to their end, in the order of the batch.
+    pub failures: Vec<FailedMessage>,
+    /// The sweep, if there was one.
+    pub sweep: Option<SweepEnd>,
+    pub stats: RunStats,
+}
+
+/// How a sweep of an invocation ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SweepEnd {
+    /// When it began.
+    pub since: Timestamp,
+    pub took: Duration,
+    /// Whether it came to its end.
+    pub is_complete: bool,
 }
 
 /// A message that did not come to its end.
 #[derive(Debug, Clone)]
-pub struct Failed {
+pub struct FailedMessage {
     /// SQS's `messageId`, where it came from there.
     pub sqs_id: Option<String>,
-    /// Why.
+    /// The event's name: the call's, or its detail-type.
+    pub event: Option<String>,
+    pub event_id: Option<String>,
     pub error: Arc<EngineError>,
 }
 
@@ -99,13 +118,13 @@ pub struct Failed {
 pub enum EngineError {
     /// It is no event.
     #[error(transparent)]
-    Trigger(#[from] TriggerError),
-    /// The groups could not be had.
+    Event(#[from] TriggerError),
+    /// The groups could not be read.
     #[error(transparent)]
     Source(#[from] SourceError),
-    /// Findings were not published.
+    /// Findings were not published, or not read.
     #[error(transparent)]
-    Sink(#[from] StoreError),
+    Store(#[from] StoreError),
     /// The event names a group by a name that no group has.
     #[error(
         "no security group of the default VPC is named {0:?}: it is too new, renamed or gone; the next sweep covers it"
@@ -117,7 +136,7 @@ pub enum EngineError {
     )]
     Ambiguous(String),
     /// EC2 does not show yet what the event proves.
-    #[error("ec2 does not show yet what the event says of {0}: nothing was published for it")]
+    #[error("ec2 does not show yet what the event says of {0}: it is evaluated again")]
     Stale(String),
     /// The time of the run is over.
     #[error(
@@ -134,29 +153,28 @@ pub enum EngineError {
 }
 
 impl RunResult {
-    /// What was done, or why not everything was.
+    /// The outcome, when every message came to its end.
     ///
     /// # Errors
-    /// When a message failed: the first error, which of several is the one that may pass if there is any.
+    /// When a message failed: if any error is retryable, the first of those, else the first.
     pub fn result(self) -> Result<Outcome, Arc<EngineError>> {
-        let mut errors: Vec<_> = self
-            .failures
-            .into_iter()
-            .map(|failed| failed.error)
-            .collect();
-        errors.sort_by_key(|error| !error.is_retryable());
-        errors.into_iter().next().map_or(Ok(self.outcome), Err)
+        let errors = || self.failures.iter().map(|failed| &failed.error);
+        let retryable = errors().find(|error| error.is_retryable());
+        match retryable.or_else(|| errors().next()) {
+            Some(error) => Err(Arc::clone(error)),
+            None => Ok(self.outcome),
+        }
     }
 }
 
 impl EngineError {
-    /// Is it worth trying again?
+    /// Whether it is worth trying again.
     #[must_use]
     pub fn is_retryable(&self) -> bool {
         match self {
-            Self::Trigger(_) => false,
+            Self::Event(_) => false,
             Self::Source(error) => error.is_retryable(),
-            Self::Sink(error) => error.is_retryable(),
+            Self::Store(error) => error.is_retryable(),
             Self::NoSuchName(_) | Self::Ambiguous(_) | Self::Stale(_) | Self::OutOfTime { .. } => {
                 true
             }
@@ -165,254 +183,17 @@ impl EngineError {
 }
 
 impl<'a, S, K> Engine<'a, S, K> {
-    /// With no observer, no end, and nothing covered yet.
-    pub fn new(policy: &'a Settings, context: Arc<Context>, source: &'a S, sink: &'a K) -> Self {
+    /// An engine without an observer, an end, or a sweep before.
+    pub fn new(settings: &'a Settings, context: Arc<Context>, source: &'a S, store: &'a K) -> Self {
         Self {
-            policy,
+            settings,
             context,
             source,
-            sink,
+            store,
             observer: None,
             until: None,
-            covered_since: None,
+            swept_since: None,
         }
-    }
-}
-
-impl<S: GroupSource, K: FindingStore> Engine<'_, S, K> {
-    /// Does what the events of an invocation ask for. A message that fails does not cost the others.
-    pub async fn handle(&self, batch: &Batch, trace: &mut RunStats) -> RunResult {
-        let mut failures = Failures::default();
-        let mut work = Plan::default();
-        for (number, message) in batch.messages.iter().enumerate() {
-            match &message.trigger {
-                Ok(trigger) => {
-                    trace.began(trigger);
-                    self.plan(number, trigger, &mut work, trace);
-                }
-                Err(error) => failures.add(&BTreeSet::from([number]), error.clone()),
-            }
-        }
-        if batch.messages.is_empty() {
-            work.left.insert("there is no event in it".to_owned());
-        }
-        let mut outcome = Outcome::default();
-        let mut swept_since = None;
-        self.resolve(&mut work, &mut failures, trace).await;
-        if !work.sweep.messages.is_empty() {
-            swept_since = self
-                .sweep_for(&mut work, &mut outcome, &mut failures, trace)
-                .await;
-        }
-        self.evaluate_groups(&mut work, &mut outcome, &mut failures, trace)
-            .await;
-        let has_done = outcome.evaluated + outcome.archived > 0 || swept_since.is_some();
-        if !has_done && failures.0.is_empty() && !work.left.is_empty() {
-            outcome.ignored = Some(work.left.into_iter().collect::<Vec<_>>().join("; "));
-        }
-        let failures = failures.0.into_iter().map(|(number, error)| Failed {
-            sqs_id: batch
-                .messages
-                .get(number)
-                .and_then(|message| message.sqs_id.clone()),
-            error,
-        });
-        RunResult {
-            shape: batch.shape,
-            outcome,
-            failures: failures.collect(),
-            swept_since,
-        }
-    }
-
-    /// Notes what one event asks for.
-    fn plan<'t>(
-        &self,
-        number: usize,
-        trigger: &'t Trigger,
-        work: &mut Plan<'t>,
-        trace: &mut RunStats,
-    ) {
-        if let Some(reason) = self.is_foreign(trigger) {
-            trace.ignored += 1;
-            trace.foreign += 1;
-            work.left.insert(reason);
-            return;
-        }
-        match &trigger.action {
-            Action::Ignore(reason) => {
-                trace.ignored += 1;
-                work.left.insert(reason.clone());
-            }
-            Action::Sweep(Some(reason)) if self.is_covered(trigger) => {
-                trace.ignored += 1;
-                work.left.insert(format!(
-                    "already covered by a sweep that began later ({reason})"
-                ));
-            }
-            Action::Sweep(_) => work.sweep.add(number, trigger),
-            Action::Evaluate(targets) => {
-                for target in targets {
-                    let interest = match target {
-                        Target::GroupId(id) => work.groups.entry(id.clone()).or_default(),
-                        Target::GroupName(name) => work.names.entry(name.clone()).or_default(),
-                        Target::DefaultGroupOf(vpc) => {
-                            work.default_groups.entry(vpc.clone()).or_default()
-                        }
-                        Target::GroupsOfVpc(vpc) => work.vpcs.entry(vpc.clone()).or_default(),
-                        Target::Referencing(_) if self.policy.sensitivity.is_none() => continue,
-                        Target::Referencing(id) => work.referenced.entry(id.clone()).or_default(),
-                    };
-                    interest.add(number, trigger);
-                }
-            }
-        }
-    }
-
-    /// Did a sweep begin after the event, which does not tell its target?
-    fn is_covered(&self, trigger: &Trigger) -> bool {
-        trigger
-            .record
-            .moment()
-            .zip(self.covered_since)
-            .is_some_and(|(event, sweep)| event < sweep)
-    }
-
-    /// Why an event is another function's: it happened in another account or Region.
-    fn is_foreign(&self, trigger: &Trigger) -> Option<String> {
-        let scope = &self.context.scope;
-        let account = trigger.account.as_ref().unwrap_or(&scope.account);
-        let region = trigger.region.as_ref().unwrap_or(&scope.region);
-        (account != &scope.account || region != &scope.region).then(|| {
-            format!(
-                "the event is of account {account}, region {region}, not of {}, {}: its own function evaluates it",
-                scope.account, scope.region
-            )
-        })
-    }
-
-    /// The sweep, which covers the groups that events of the same invocation name.
-    async fn sweep_for(
-        &self,
-        work: &mut Plan<'_>,
-        outcome: &mut Outcome,
-        failures: &mut Failures,
-        trace: &mut RunStats,
-    ) -> Option<Timestamp> {
-        match self.sweep(&work.groups, trace).await {
-            Ok(swept) => {
-                let now = Timestamp::now();
-                for (id, interest) in &work.groups {
-                    if !swept.stale.contains(id) {
-                        interest.answered(trace, now);
-                    }
-                }
-                for id in &swept.stale {
-                    if let Some(interest) = work.groups.get(id) {
-                        failures.add(&interest.messages, EngineError::Stale(id.to_string()));
-                    }
-                }
-                work.groups.clear();
-                *outcome = swept.outcome;
-                Some(swept.since)
-            }
-            // The groups that events name are evaluated all the same.
-            Err(error) => {
-                failures.add(&work.sweep.messages, error);
-                None
-            }
-        }
-    }
-
-    /// Fetches, evaluates and publishes the groups that events name.
-    async fn evaluate_groups(
-        &self,
-        work: &mut Plan<'_>,
-        outcome: &mut Outcome,
-        failures: &mut Failures,
-        trace: &mut RunStats,
-    ) {
-        let mut groups = std::mem::take(&mut work.groups);
-        if groups.is_empty() {
-            return;
-        }
-        let found = std::mem::take(&mut work.found);
-        let mut fetched = match self.fetch(&groups, found, trace).await {
-            Ok(fetched) => fetched,
-            Err(error) => return failures.add(&messages_of(&groups), error),
-        };
-        for (id, owner) in std::mem::take(&mut fetched.foreign) {
-            work.left.insert(format!(
-                "{id} belongs to {owner}: its own function evaluates it"
-            ));
-            groups.remove(&id);
-        }
-        for id in std::mem::take(&mut fetched.stale) {
-            if let Some(interest) = groups.remove(&id) {
-                failures.add(&interest.messages, EngineError::Stale(id.to_string()));
-            }
-        }
-        let mut observed = Vec::with_capacity(groups.len());
-        let mut findings = Vec::with_capacity(groups.len());
-        for id in groups.keys() {
-            match fetched.found.remove(id) {
-                Some(group) => observed.push(group),
-                None => {
-                    let at = fetched.looked_at(id);
-                    findings.push(Finding::gone(&self.context, at, id.clone()));
-                }
-            }
-        }
-        match self.judge(observed, trace).await {
-            Ok(evaluated) => findings.extend(evaluated),
-            Err(error) => return failures.add(&messages_of(&groups), error),
-        }
-        findings.sort_by(|one, other| one.group_id.cmp(&other.group_id));
-        let mut done = Outcome::default();
-        for finding in &mut findings {
-            done.count(finding);
-            note(finding, trace);
-            if let Some(interest) = groups.get(&finding.group_id) {
-                finding.led_to_by(&interest.in_time());
-            }
-        }
-        self.name_rules(findings.iter_mut().collect(), trace).await;
-        let published = match self.show(&findings) {
-            Ok(()) => self.publish(&findings, trace).await,
-            Err(error) => Err(error),
-        };
-        match published {
-            Ok(()) => {}
-            Err(StoreError::Refused(refusals)) => {
-                for refusal in refusals {
-                    let id = GroupId::new(refusal.id.rsplit('/').next().unwrap_or_default());
-                    let messages = groups.get(&id).map_or_else(
-                        || messages_of(&groups),
-                        |interest| interest.messages.clone(),
-                    );
-                    failures.add(&messages, StoreError::Refused(vec![refusal]));
-                }
-            }
-            Err(error) => return failures.add(&messages_of(&groups), error),
-        }
-        let now = Timestamp::now();
-        for interest in groups.values() {
-            interest.answered(trace, now);
-        }
-        outcome.add(&done);
-    }
-
-    /// Waits, if there is a wait left and time for it.
-    async fn wait(&self, wait: Option<Duration>) -> bool {
-        /// What the call after the wait, and publishing, may take.
-        const CALLS: Duration = Duration::from_secs(1);
-        let Some(wait) =
-            wait.filter(|wait| self.time_left().is_none_or(|left| left > *wait + CALLS))
-        else {
-            return false;
-        };
-        tokio::time::sleep(wait).await;
-        true
     }
 
     fn time_left(&self) -> Option<Duration> {
@@ -420,56 +201,12 @@ impl<S: GroupSource, K: FindingStore> Engine<'_, S, K> {
             .map(|until| until.saturating_duration_since(Instant::now()))
     }
 
-    async fn find(
-        &self,
-        query: Query<'_>,
-        owner: Owner,
-        trace: &mut RunStats,
-    ) -> Result<Observation, EngineError> {
-        Ok(timed(self.source.find(query, owner), &mut trace.fetching).await?)
-    }
-
-    /// All of the product's own findings of a kind of which there are few.
-    async fn read(
-        &self,
-        which: FindingFilter<'_>,
-        trace: &mut RunStats,
-    ) -> Result<Vec<PublishedFinding>, EngineError> {
-        let mut findings = Vec::new();
-        let mut next = None;
-        loop {
-            let reading = self.sink.standing(which, next);
-            let page = timed(reading, &mut trace.publishing).await?;
-            findings.extend(page.findings);
-            next = page.next;
-            if next.is_none() {
-                return Ok(findings);
-            }
-        }
-    }
-
     fn show(&self, findings: &[Finding]) -> Result<(), StoreError> {
         self.observer
             .map_or(Ok(()), |observer| findings.iter().try_for_each(observer))
     }
 
-    async fn publish(&self, findings: &[Finding], trace: &mut RunStats) -> Result<(), StoreError> {
-        if findings.is_empty() {
-            return Ok(());
-        }
-        let published = timed(self.sink.publish(findings), &mut trace.publishing).await;
-        let refused = match &published {
-            Ok(()) => 0,
-            Err(StoreError::Refused(refusals)) => refusals.len(),
-            // Some may have been taken; that none was lost is what counts here.
-            Err(_) => return published,
-        };
-        trace.refused += u64::try_from(refused).unwrap_or_default();
-        trace.published +=
-            u64::try_from(findings.len().saturating_sub(refused)).unwrap_or_default();
-        published
-    }
-
+    /// Whether the group is this account's; in a shared VPC EC2 shows those of others too.
     fn owns(&self, group: &SecurityGroup) -> bool {
         group
             .owner_id
@@ -478,46 +215,150 @@ impl<S: GroupSource, K: FindingStore> Engine<'_, S, K> {
     }
 }
 
-fn note(finding: &Finding, trace: &mut RunStats) {
-    match &finding.subject {
-        Subject::Evaluated(_, verdict) => {
-            trace.evaluated += 1;
-            trace.failed += u64::from(verdict.status == Status::Failed);
-            trace.note(&finding.group_id, verdict.status.as_str());
+impl<S: GroupSource, K: FindingStore> Engine<'_, S, K> {
+    /// Does what the events of an invocation ask for. A message that fails does not cost the others.
+    pub async fn handle(&self, batch: &Batch) -> RunResult {
+        let has_sensitivity = self.settings.sensitivity.is_some();
+        let scope = &self.context.scope;
+        let mut plan = Plan::of(batch, scope, has_sensitivity, self.swept_since);
+        let mut failures = std::mem::take(&mut plan.failures);
+        let resolved = self.resolve(&plan).await;
+        let named = resolved.requests.keys().cloned().collect();
+        let events = self.run_events(resolved).await;
+        failures.join(events.failures);
+        let mut outcome = events.outcome;
+        let mut stats = events.stats.and(RunStats {
+            ignored: plan.ignored_events,
+            foreign: plan.foreign_events,
+            ..RunStats::default()
+        });
+        let mut sweep_end = None;
+        if !plan.sweep.is_empty() {
+            let sweep = self.sweep(&named).await;
+            sweep_end = Some(SweepEnd {
+                since: sweep.since,
+                took: sweep.took,
+                is_complete: sweep.end.is_ok(),
+            });
+            stats = stats.and(sweep.stats);
+            match sweep.end {
+                Ok(()) => outcome = outcome.add(sweep.outcome),
+                Err(error) => failures.join(Failures::of(plan.sweep, error)),
+            }
         }
-        Subject::Gone => trace.note(&finding.group_id, "GONE"),
-        Subject::Retired => trace.note(&finding.group_id, "RETIRED"),
+        let is_swept = sweep_end.is_some_and(|end| end.is_complete);
+        let has_done = outcome.evaluated + outcome.archived > 0 || is_swept;
+        let reasons: Vec<_> = plan.ignored.into_iter().chain(events.ignored).collect();
+        if !has_done && failures.0.is_empty() && !reasons.is_empty() {
+            outcome.ignored = Some(reasons.join("; "));
+        }
+        RunResult {
+            shape: batch.shape,
+            outcome,
+            failures: failed_messages(batch, failures),
+            sweep: sweep_end,
+            stats,
+        }
+    }
+
+    /// Archives every own active finding: how many. That some are refused does not keep the others from it.
+    ///
+    /// # Errors
+    /// When a call fails, or findings are refused.
+    pub async fn retire(&self) -> Result<usize, EngineError> {
+        let published = self.published(FindingFilter::Active).await?;
+        let retired = |published: &PublishedFinding| {
+            let now = Timestamp::now();
+            let newest = published.updated_at.filter(|updated| *updated >= now);
+            self.finding(
+                published.group_id.clone(),
+                Subject::Retired,
+                newest.map_or(now, reconcile::after),
+                Attribution::default(),
+                Cause::Sweep,
+            )
+        };
+        let mut refused = Vec::new();
+        for some in published.chunks(IMPORT) {
+            let findings: Vec<_> = some.iter().map(retired).collect();
+            match self.store.publish(&findings).await {
+                Ok(()) => {}
+                Err(StoreError::Refused(refusals)) => refused.extend(refusals),
+                Err(error) => return Err(StoreError::with(refused, error).into()),
+            }
+        }
+        if refused.is_empty() {
+            Ok(published.len())
+        } else {
+            Err(StoreError::Refused(refused).into())
+        }
+    }
+
+    /// All of the product's own findings of a kind of which there are few.
+    async fn published(
+        &self,
+        filter: FindingFilter<'_>,
+    ) -> Result<Vec<PublishedFinding>, StoreError> {
+        let mut findings = Vec::new();
+        let mut next = None;
+        loop {
+            let page = self.store.published(filter, next).await?;
+            findings.extend(page.findings);
+            next = page.next;
+            if next.is_none() {
+                return Ok(findings);
+            }
+        }
+    }
+
+    async fn publish(&self, findings: &[Finding]) -> Result<(), StoreError> {
+        if findings.is_empty() {
+            return Ok(());
+        }
+        self.store.publish(findings).await
     }
 }
 
-/// Adds how long it takes.
-async fn timed<T>(work: impl Future<Output = T>, spent: &mut Duration) -> T {
-    let began = Instant::now();
-    let done = work.await;
-    *spent += began.elapsed();
-    done
+fn failed_messages(batch: &Batch, failures: Failures) -> Vec<FailedMessage> {
+    let failed = |(number, error): (usize, Arc<EngineError>)| {
+        let message = batch.messages.get(number);
+        let event = message.and_then(|message| message.trigger.as_ref().ok());
+        FailedMessage {
+            sqs_id: message.and_then(|message| message.sqs_id.clone()),
+            event: event.and_then(|event| event.event.clone()),
+            event_id: event.and_then(|event| event.record.id.clone()),
+            error,
+        }
+    };
+    failures.0.into_iter().map(failed).collect()
 }
 
 impl Outcome {
-    fn count(&mut self, finding: &Finding) {
-        let Subject::Evaluated(_, verdict) = &finding.subject else {
-            self.archived += 1;
-            return;
-        };
-        self.evaluated += 1;
-        match verdict.status {
-            Status::Passed => self.passed += 1,
-            Status::Failed => self.failed += 1,
-            Status::Exempt => self.exempt += 1,
+    /// The outcome of one finding.
+    fn of(finding: &Finding) -> Self {
+        let lifecycle = finding.lifecycle();
+        let is = |other: Lifecycle| u64::from(lifecycle == other);
+        let is_gone = matches!(lifecycle, Lifecycle::Gone | Lifecycle::Retired);
+        Self {
+            evaluated: u64::from(!is_gone),
+            passed: is(Lifecycle::Passed),
+            failed: is(Lifecycle::Failed),
+            exempt: is(Lifecycle::Exempt),
+            archived: u64::from(is_gone),
+            ignored: None,
         }
     }
 
-    fn add(&mut self, other: &Self) {
-        self.evaluated += other.evaluated;
-        self.passed += other.passed;
-        self.failed += other.failed;
-        self.exempt += other.exempt;
-        self.archived += other.archived;
+    /// Both outcomes together.
+    fn add(self, other: Self) -> Self {
+        Self {
+            evaluated: self.evaluated + other.evaluated,
+            passed: self.passed + other.passed,
+            failed: self.failed + other.failed,
+            exempt: self.exempt + other.exempt,
+            archived: self.archived + other.archived,
+            ignored: self.ignored.or(other.ignored),
+        }
     }
 }
 

@@ -1,29 +1,28 @@
-//! The result of an evaluation with its identity, its state and its evidence, before any format.
+//! The result of an evaluation with its identity, its lifecycle and who caused it, before any format.
+//!
+//! A [`Finding`] is complete when it is made: verdict, times, rule ids and attribution are inputs of its constructor.
 
 use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use crate::event::{ChangeProof, Record, Trigger};
 use crate::model::{GroupId, Scope, SecurityGroup};
-use crate::policy::{self, Severity, Status, Verdict, Violation};
+use crate::policy::{self, Severity, Verdict, Violation};
 
-/// What becomes of the finding of a group that passed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Passed {
-    /// It is archived.
-    #[default]
-    Archive,
-    /// It stays active, so that PASSED groups show up.
-    Active,
-}
+mod attribution;
+mod fingerprint;
+mod lifecycle;
+
+pub use attribution::{Attribution, OpenedRule, Opener};
+pub use fingerprint::Fingerprint;
+pub use lifecycle::{Lifecycle, Passed};
 
 /// What all findings of one run have in common.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Context {
     /// Where they stand.
     pub scope: Scope,
-    /// What becomes of those of groups that passed.
+    /// Whether the finding of a group that passed is archived.
     pub passed: Passed,
     /// `Compliance.RelatedRequirements`.
     pub related_requirements: Vec<String>,
@@ -34,14 +33,17 @@ pub struct Context {
 pub struct Finding {
     /// What it has in common with others.
     pub context: Arc<Context>,
-    /// The moment EC2's answer arrived: the newest observation wins, whatever the order of delivery.
+    /// The moment before the request to EC2 was sent: what is observed is at least that new. Security Hub keeps the
+    /// finding with the latest moment, so an answer that was slow must not outdo one that was asked for later.
     pub observed_at: Timestamp,
     /// The group that it is about.
     pub group_id: GroupId,
     /// What was found.
     pub subject: Subject,
-    /// The event that led to it.
-    pub event: Option<Attribution>,
+    /// The events behind it.
+    pub attribution: Attribution,
+    /// What made the product evaluate the group.
+    pub cause: Cause,
 }
 
 /// What was found.
@@ -55,40 +57,38 @@ pub enum Subject {
     Retired,
 }
 
-/// The event behind a finding.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Attribution {
-    /// The last event: who, when, from where.
-    pub last: Record,
-    /// The event that added a rule that is among the violations, where there is one: whoever tags a group must not
-    /// stand beside another's rule.
-    pub opened: Option<Record>,
+/// What made the product evaluate a group. A sweep leaves alone what an event published while it ran.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cause {
+    /// An event named the group.
+    Event,
+    /// A run over all groups or findings.
+    Sweep,
 }
 
-/// `Compliance.Status`, in Security Hub's words.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ComplianceStatus {
-    /// No violation.
-    Passed,
-    /// A violation that no exemption covers.
-    Failed,
-    /// Only exempt violations.
-    Warning,
-    /// The group is gone.
-    NotAvailable,
-}
+impl Subject {
+    /// The lifecycle that a finding with this subject is in.
+    #[must_use]
+    pub fn lifecycle(&self) -> Lifecycle {
+        match self {
+            Self::Evaluated(_, verdict) => Lifecycle::of(verdict.status),
+            Self::Gone => Lifecycle::Gone,
+            Self::Retired => Lifecycle::Retired,
+        }
+    }
 
-/// `RecordState`, in Security Hub's words.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum RecordState {
-    /// It stands.
-    Active,
-    /// It is kept for the record.
-    Archived,
+    /// The violations of the group; none when it is gone.
+    #[must_use]
+    pub fn violations(&self) -> &[Violation] {
+        match self {
+            Self::Evaluated(_, verdict) => &verdict.violations,
+            Self::Gone | Self::Retired => &[],
+        }
+    }
 }
 
 impl Finding {
-    /// The finding of a group that was evaluated.
+    /// The finding of a group that was evaluated in a run over all groups, with no event behind it.
     #[must_use]
     pub fn evaluated(
         context: &Arc<Context>,
@@ -101,100 +101,33 @@ impl Finding {
             observed_at,
             group_id: group.group_id.clone(),
             subject: Subject::Evaluated(Box::new(group), verdict),
-            event: None,
-        }
-    }
-
-    /// The finding of a group that is gone.
-    #[must_use]
-    pub fn gone(context: &Arc<Context>, observed_at: Timestamp, group_id: GroupId) -> Self {
-        Self {
-            context: Arc::clone(context),
-            observed_at,
-            group_id,
-            subject: Subject::Gone,
-            event: None,
-        }
-    }
-
-    /// The finding of a group that nobody evaluates any more.
-    #[must_use]
-    pub fn retired(context: &Arc<Context>, at: Timestamp, group_id: GroupId) -> Self {
-        Self {
-            subject: Subject::Retired,
-            ..Self::gone(context, at, group_id)
-        }
-    }
-
-    /// Notes the events that led to it, given in the order of their times.
-    pub fn led_to_by(&mut self, triggers: &[&Trigger]) {
-        let recorded = || {
-            triggers
-                .iter()
-                .rev()
-                .filter(|trigger| trigger.record.name.is_some())
-        };
-        if let Some(last) = recorded().next() {
-            let opener = recorded().find(|trigger| self.was_opened_by(&trigger.proof));
-            let opened = opener.map(|trigger| trigger.record.clone());
-            self.event = Some(Attribution {
-                last: last.record.clone(),
-                opened,
-            });
-        }
-    }
-
-    fn was_opened_by(&self, proof: &ChangeProof) -> bool {
-        let ChangeProof::Existed { added, .. } = proof else {
-            return false;
-        };
-        self.violations().iter().any(|violation| {
-            added
-                .iter()
-                .any(|rule| violation.has_rule(&rule.source, &rule.traffic))
-        })
-    }
-
-    /// The violations of the group, none when it is gone.
-    #[must_use]
-    pub fn violations(&self) -> &[Violation] {
-        match &self.subject {
-            Subject::Evaluated(_, verdict) => &verdict.violations,
-            Subject::Gone | Subject::Retired => &[],
+            attribution: Attribution::default(),
+            cause: Cause::Sweep,
         }
     }
 
     /// `Id`: the same for a group whatever its state, `<region>/<account>/<policy id>/<group id>`.
     #[must_use]
     pub fn id(&self) -> String {
-        format!(
-            "{}/{}/{}/{}",
-            self.context.scope.region,
-            self.context.scope.account,
-            policy::ID,
-            self.group_id
-        )
+        id_of(&self.context.scope, &self.group_id)
     }
 
-    /// `Compliance.Status`.
+    /// Which stage of its life the finding is in.
     #[must_use]
-    pub fn compliance_status(&self) -> ComplianceStatus {
-        match &self.subject {
-            Subject::Gone | Subject::Retired => ComplianceStatus::NotAvailable,
-            Subject::Evaluated(_, verdict) => ComplianceStatus::of(verdict.status),
-        }
+    pub fn lifecycle(&self) -> Lifecycle {
+        self.subject.lifecycle()
     }
 
-    /// `RecordState`. A FAILED finding is ACTIVE; so is a PASSED one where the settings want it. The others are
-    /// ARCHIVED, so that a relapse (ARCHIVED to ACTIVE) resets the customer's workflow to NEW.
+    /// Whether it shows up as an open record.
     #[must_use]
-    pub fn record_state(&self) -> RecordState {
-        match (self.compliance_status(), self.context.passed) {
-            (ComplianceStatus::Failed, _) | (ComplianceStatus::Passed, Passed::Active) => {
-                RecordState::Active
-            }
-            _ => RecordState::Archived,
-        }
+    pub fn is_active(&self) -> bool {
+        self.lifecycle().is_active(self.context.passed)
+    }
+
+    /// The violations of the group; none when it is gone.
+    #[must_use]
+    pub fn violations(&self) -> &[Violation] {
+        self.subject.violations()
     }
 
     /// The severity; INFORMATIONAL unless the group failed.
@@ -205,38 +138,21 @@ impl Finding {
             Subject::Gone | Subject::Retired => Severity::Informational,
         }
     }
-}
 
-impl ComplianceStatus {
-    /// What a verdict is published with.
+    /// What tells whether a finding with the same subject was published already.
     #[must_use]
-    pub fn of(status: Status) -> Self {
-        match status {
-            Status::Passed => Self::Passed,
-            Status::Failed => Self::Failed,
-            Status::Exempt => Self::Warning,
-        }
-    }
-
-    /// Security Hub's word.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Passed => "PASSED",
-            Self::Failed => "FAILED",
-            Self::Warning => "WARNING",
-            Self::NotAvailable => "NOT_AVAILABLE",
-        }
+    pub fn fingerprint(&self) -> Fingerprint {
+        Fingerprint::of(&self.context, &self.group_id, &self.subject)
     }
 }
 
-impl RecordState {
-    /// Security Hub's word.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Active => "ACTIVE",
-            Self::Archived => "ARCHIVED",
-        }
-    }
+/// `Id` of the finding of a group.
+#[must_use]
+pub fn id_of(scope: &Scope, group_id: &GroupId) -> String {
+    format!(
+        "{}/{}/{}/{group_id}",
+        scope.region,
+        scope.account,
+        policy::ID
+    )
 }

@@ -37,6 +37,4 @@ pub use metadata::{
 };
 pub use sensitivity::{Levels, ReferencedGroups};
 pub use settings::{Reading, Settings};
-pub use verdict::{
-    OpenRule, Reason, Severity, Source, SourcePair, Status, Verdict, Violation, rule_ids,
-};
+pub use verdict::{OpenRule, Reason, Severity, Source, SourcePair, Status, Verdict, Violation};

@@ -17,7 +17,7 @@ use aws_sdk_ec2::types::{self, Filter};
 use jiff::{SignedDuration, Timestamp};
 
 use super::{CallError, Timeouts, describe};
-use crate::engine::source::{GroupSource, Observation, Owner, Page, Query, SourceError};
+use crate::engine::source::{GroupSource, Observation, Observed, Owner, Page, Query, SourceError};
 use crate::model::{
     AccountId, GroupId, GroupPair, GroupRule, IpPermission, IpRange, Ipv6Range,
     PeeringConnectionId, PrefixList, Protocol, Region, RuleId, SecurityGroup, Traffic, VpcId,
@@ -132,44 +132,85 @@ impl Ec2 {
             .map_err(|error| self.error("DescribeSecurityGroups", CallError::from(error)))
     }
 
-    /// All pages of an answer. The moment is that of the first page: what came later is only newer.
-    async fn describe_all(
+    /// One page of an answer, each group with the moment before the request was sent.
+    async fn describe_page(
         &self,
         filters: Vec<Filter>,
-        into: &mut Vec<SecurityGroup>,
-    ) -> Result<Timestamp, SourceError> {
-        let mut at = None;
-        let mut token = None;
-        loop {
-            let answer = self.describe(filters.clone(), None, token).await?;
-            let at = *at.get_or_insert_with(Timestamp::now);
-            for group in answer.security_groups.unwrap_or_default() {
-                into.push(self.group(group)?);
-            }
-            token = answer.next_token.filter(|token| !token.is_empty());
-            if token.is_none() {
-                return Ok(at);
-            }
-        }
+        page_size: Option<i32>,
+        token: Option<String>,
+    ) -> Result<Page, SourceError> {
+        let at = Timestamp::now();
+        let answer = self.describe(filters, page_size, token).await?;
+        let observed = |group| {
+            Ok(Observed {
+                group: self.group(group)?,
+                at,
+            })
+        };
+        let groups = answer.security_groups.unwrap_or_default();
+        Ok(Page {
+            groups: groups.into_iter().map(observed).collect::<Result<_, _>>()?,
+            next: answer.next_token.filter(|token| !token.is_empty()),
+        })
     }
 
-    /// What has one of the values, however many there are. The moment is that of the first answer.
+    /// Every group that has one of the values, however many pages and calls it takes.
     async fn describe_each<'v>(
         &self,
         name: &str,
         values: impl Iterator<Item = &'v str>,
         others: &[Filter],
-        into: &mut Vec<SecurityGroup>,
-    ) -> Result<Timestamp, SourceError> {
+    ) -> Result<Observation, SourceError> {
         let values: Vec<_> = values.collect();
-        let mut at = None;
+        let at = Timestamp::now();
+        let mut groups = Vec::new();
         for values in values.chunks(FILTER_VALUES) {
             let mut filters = vec![filter(name, values.iter().copied())];
             filters.extend_from_slice(others);
-            let of_call = self.describe_all(filters, into).await?;
-            at = at.or(Some(of_call));
+            let mut token = None;
+            loop {
+                let page = self.describe_page(filters.clone(), None, token).await?;
+                groups.extend(page.groups);
+                token = page.next;
+                if token.is_none() {
+                    break;
+                }
+            }
         }
-        Ok(at.unwrap_or_else(Timestamp::now))
+        Ok(Observation { groups, at })
+    }
+
+    /// The groups of these names in the default VPC. A filter compares with regard to case, EC2's calls without: for a
+    /// name that the filter does not find, all groups of the VPC are read.
+    async fn describe_named(
+        &self,
+        names: &[String],
+        others: &[Filter],
+    ) -> Result<Observation, SourceError> {
+        let at = Timestamp::now();
+        let Some(vpc) = self.default_vpc().await? else {
+            return Ok(Observation {
+                groups: Vec::new(),
+                at,
+            });
+        };
+        let mut others = others.to_vec();
+        others.push(filter("vpc-id", [vpc.as_str()]));
+        let escaped: Vec<_> = names.iter().map(|name| escaped(name)).collect();
+        let values = escaped.iter().map(String::as_str);
+        let mut observation = self.describe_each("group-name", values, &others).await?;
+        let is_found = |name: &String| {
+            let mut groups = observation.groups.iter();
+            groups.any(|observed| observed.group.is_named(name))
+        };
+        if !names.iter().all(is_found) {
+            let vpc = std::iter::once(vpc.as_str());
+            observation = self.describe_each("vpc-id", vpc, &others).await?;
+        }
+        let is_wanted =
+            |observed: &Observed| names.iter().any(|name| observed.group.is_named(name));
+        observation.groups.retain(is_wanted);
+        Ok(observation)
     }
 
     fn owner(&self, owner: Owner) -> Option<Filter> {
@@ -320,44 +361,24 @@ fn within<T, E, B>(
 
 impl GroupSource for Ec2 {
     async fn find(&self, query: Query<'_>, owner: Owner) -> Result<Observation, SourceError> {
-        let mut groups = Vec::new();
         let mut others: Vec<_> = self.owner(owner).into_iter().collect();
-        let at = match query {
+        match query {
             Query::Ids(ids) => {
                 let ids = ids.iter().map(GroupId::as_str);
-                self.describe_each("group-id", ids, &others, &mut groups)
-                    .await?
+                self.describe_each("group-id", ids, &others).await
             }
             Query::Referencing(ids) => {
                 let ids = ids.iter().map(GroupId::as_str);
-                self.describe_each("ip-permission.group-id", ids, &others, &mut groups)
-                    .await?
+                self.describe_each("ip-permission.group-id", ids, &others)
+                    .await
             }
-            Query::Names(names) => match self.default_vpc().await? {
-                Some(vpc) => {
-                    others.push(filter("vpc-id", [vpc.as_str()]));
-                    let escaped: Vec<_> = names.iter().map(|name| escaped(name)).collect();
-                    let at = self
-                        .describe_each(
-                            "group-name",
-                            escaped.iter().map(String::as_str),
-                            &others,
-                            &mut groups,
-                        )
-                        .await?;
-                    groups.retain(|group| names.iter().any(|name| group.is_named(name)));
-                    at
-                }
-                None => Timestamp::now(),
-            },
+            Query::Names(names) => self.describe_named(names, &others).await,
             Query::DefaultGroupsOf(vpcs) => {
                 others.push(filter("group-name", ["default"]));
                 let vpcs = vpcs.iter().map(VpcId::as_str);
-                self.describe_each("vpc-id", vpcs, &others, &mut groups)
-                    .await?
+                self.describe_each("vpc-id", vpcs, &others).await
             }
-        };
-        Ok(Observation { groups, at })
+        }
     }
 
     async fn rules(&self, ids: &[GroupId]) -> Result<Vec<GroupRule>, SourceError> {
@@ -392,24 +413,8 @@ impl GroupSource for Ec2 {
     }
 
     async fn page(&self, after: Option<String>) -> Result<Page, SourceError> {
-        let answer = self
-            .describe(
-                self.owner(Owner::This).into_iter().collect(),
-                Some(PAGE),
-                after,
-            )
-            .await?;
-        let at = Timestamp::now();
-        let groups = answer
-            .security_groups
-            .unwrap_or_default()
-            .into_iter()
-            .map(|group| self.group(group))
-            .collect::<Result<_, _>>()?;
-        Ok(Page {
-            observation: Observation { groups, at },
-            next: answer.next_token.filter(|token| !token.is_empty()),
-        })
+        let own = self.owner(Owner::This).into_iter().collect();
+        self.describe_page(own, Some(PAGE), after).await
     }
 }
 
@@ -610,7 +615,12 @@ mod tests {
                 "IpPermissionsEgress":[{"IpProtocol":"-1"}],"Tags":{"team":"payments","empty":""}}"#,
         )
         .unwrap();
-        assert_eq!(observation.groups, [expected]);
+        let groups: Vec<_> = observation
+            .groups
+            .into_iter()
+            .map(|one| one.group)
+            .collect();
+        assert_eq!(groups, [expected]);
         let sent: Vec<_> = bodies(&requests).remove(0);
         let expected = [
             ("Action", "DescribeSecurityGroups"),
@@ -645,9 +655,48 @@ mod tests {
         let found: Vec<_> = observation
             .groups
             .iter()
-            .map(|group| group.group_id.as_str())
+            .map(|one| one.group.group_id.as_str())
             .collect();
         assert_eq!(found, ["sg-0a", "sg-0b", "sg-0c"]);
+        assert_eq!(requests.lock().unwrap().len(), 3);
+    }
+
+    #[tokio::test]
+    async fn what_is_observed_has_the_moment_before_the_request_of_its_page() {
+        let asked: Arc<Mutex<Vec<Timestamp>>> = Arc::default();
+        let of_answer = Arc::clone(&asked);
+        let (ec2, _) = ec2(move |number, _| {
+            of_answer.lock().unwrap().push(Timestamp::now());
+            std::thread::sleep(std::time::Duration::from_millis(5));
+            let next = (number == 0).then_some("second");
+            (200, answer(&item(["sg-0a", "sg-0b"][number]), next))
+        });
+        let ids = [GroupId::new("sg-0a"), GroupId::new("sg-0b")];
+        let observation = ec2.find(Query::Ids(&ids), Owner::This).await.unwrap();
+        let asked = asked.lock().unwrap();
+        let [first, second] = observation.groups.as_slice() else {
+            panic!("{observation:?}");
+        };
+        assert!(observation.at <= first.at && first.at <= asked[0]);
+        assert!(asked[0] < second.at && second.at <= asked[1]);
+    }
+
+    #[tokio::test]
+    async fn a_name_of_another_case_is_found_among_the_groups_of_the_default_vpc() {
+        let vpc = "<DescribeVpcsResponse><vpcSet><item><vpcId>vpc-1</vpcId><isDefault>true</isDefault></item></vpcSet></DescribeVpcsResponse>";
+        let (ec2, requests) = ec2(move |_, body| {
+            let body = if body.contains("Action=DescribeVpcs") {
+                vpc.to_owned()
+            } else if body.contains("group-name") {
+                answer("", None)
+            } else {
+                answer(&item("sg-0a"), None)
+            };
+            (200, body)
+        });
+        let names = ["APP & Co".to_owned()];
+        let observation = ec2.find(Query::Names(&names), Owner::This).await.unwrap();
+        assert_eq!(observation.groups.len(), 1);
         assert_eq!(requests.lock().unwrap().len(), 3);
     }
 

@@ -14,10 +14,10 @@ use super::{CallError, Timeouts, describe};
 use crate::engine::store::{
     FindingFilter, FindingStore, PublishedFinding, PublishedPage, Refusal, StoreError,
 };
-use crate::finding::{ComplianceStatus, Finding, RecordState};
+use crate::finding::{Finding, Fingerprint, Lifecycle, id_of};
 use crate::model::Scope;
 use crate::model::{GroupId, VpcId};
-use crate::policy::{self, Status};
+use crate::policy;
 use crate::report::asff;
 
 /// Findings of one call, and their bytes: AWS takes 100, and 6 MB.
@@ -68,7 +68,11 @@ impl SecurityHub {
             .into_iter()
             .map(|failed| {
                 let code = failed.error_code.unwrap_or_else(|| "Unknown".to_owned());
+                let sent = findings
+                    .iter()
+                    .find(|finding| Some(&finding.id) == failed.id.as_ref());
                 Refusal {
+                    group_id: sent.map(|finding| finding.group_id.clone()),
                     id: failed.id.unwrap_or_else(|| "of an unknown id".to_owned()),
                     message: failed
                         .error_message
@@ -99,17 +103,20 @@ impl SecurityHub {
             .await?
             .into_iter()
             .partition(|refusal| refusal.is_retryable);
-        let again: Vec<_> = findings
-            .into_iter()
-            .filter(|finding| later.iter().any(|refusal| refusal.id == finding.id))
-            .collect();
+        let is_later = |finding: &&Outgoing| {
+            later
+                .iter()
+                .any(|refusal| refusal.group_id.as_ref() == Some(&finding.group_id))
+        };
+        let again: Vec<_> = findings.into_iter().filter(is_later).collect();
         if again.is_empty() {
             refused.extend(later);
         } else {
             // One that names none of the findings that were sent cannot be sent again.
-            let is_sent = |refusal: &Refusal| again.iter().any(|finding| finding.id == refusal.id);
-            refused.extend(later.iter().filter(|refusal| !is_sent(refusal)).cloned());
-            let sent = later.into_iter().filter(is_sent).collect();
+            let (sent, unknown): (Vec<_>, Vec<_>) = later
+                .into_iter()
+                .partition(|refusal| refusal.group_id.is_some());
+            refused.extend(unknown);
             refused.extend(self.import(&again).await.unwrap_or(sent));
         }
         Ok(refused)
@@ -149,9 +156,13 @@ impl SecurityHub {
 }
 
 impl SecurityHub {
-    /// What of the API's answer is really asked for. Other tools' findings are never touched, whatever the filters let
-    /// through.
-    fn standing(&self, finding: ReadFinding, which: FindingFilter<'_>) -> Option<PublishedFinding> {
+    /// The finding, when it is the product's own and what was asked for. Other tools' findings are never touched,
+    /// whatever the filters let through.
+    fn published_finding(
+        &self,
+        finding: ReadFinding,
+        filter: FindingFilter<'_>,
+    ) -> Option<PublishedFinding> {
         let Scope {
             region, account, ..
         } = &self.scope;
@@ -162,85 +173,90 @@ impl SecurityHub {
         let group_id =
             GroupId::parse(id.strip_prefix(&format!("{region}/{account}/{}/", policy::ID))?)?;
         let fields = finding.product_fields.unwrap_or_default();
-        let is_active = finding.record_state.as_deref() == Some(RecordState::Active.as_str());
+        let is_active = finding.record_state.as_deref() == Some(asff::record_state(true));
         let status = finding.compliance.and_then(|compliance| compliance.status);
         let vpc_id = fields.get(asff::VPC).map(VpcId::new);
         let updated_at: Option<Timestamp> =
             finding.updated_at.and_then(|updated| updated.parse().ok());
-        let is_asked_for = match which {
+        let is_asked_for = match filter {
             FindingFilter::Active => is_active,
             FindingFilter::Exempt => {
-                !is_active && status.as_deref() == Some(ComplianceStatus::Warning.as_str())
+                !is_active && status.as_deref() == Some(asff::compliance_status(Lifecycle::Exempt))
             }
             FindingFilter::ArchivedAfter(moment) => {
                 !is_active && updated_at.is_some_and(|updated| updated > moment)
+            }
+            FindingFilter::ByEventSince(moment) => {
+                fields.get(asff::PUBLISHED_BY).map(String::as_str) == Some(asff::BY_EVENT)
+                    && updated_at.is_some_and(|updated| updated >= moment)
             }
             FindingFilter::InVpcs(vpcs) => {
                 is_active && vpc_id.as_ref().is_some_and(|vpc| vpcs.contains(vpc))
             }
             FindingFilter::Of(ids) => ids.contains(&group_id),
         };
-        let verdict = fields
+        let lifecycle = fields
             .get(asff::VERDICT)
-            .and_then(|verdict| Status::parse(verdict));
+            .and_then(|word| Lifecycle::parse(word));
         // Whoever may import findings of the default product may overwrite this one: a compliance status that does not go
-        // with the verdict was not published by us, whatever digest stands there.
-        let is_as_published = verdict.is_some_and(|verdict| {
-            status.as_deref() == Some(ComplianceStatus::of(verdict).as_str())
-        });
+        // with the stage of life was not published by us, whatever digest stands there.
+        let is_as_published = lifecycle
+            .is_some_and(|lifecycle| status.as_deref() == Some(asff::compliance_status(lifecycle)));
         (is_own && is_asked_for).then(|| PublishedFinding {
             group_id,
             vpc_id,
-            verdict,
-            digest: fields
+            lifecycle,
+            fingerprint: fields
                 .get(asff::DIGEST)
                 .filter(|_| is_as_published)
-                .and_then(|digest| u64::from_str_radix(digest, 16).ok()),
+                .and_then(|digest| Fingerprint::parse(digest)),
             updated_at,
-            event: asff::evidence_in(&fields).map(Box::new),
+            attribution: asff::attribution_in(&fields),
         })
     }
 
     /// The product's own findings of a kind, as GetFindings filters them.
-    fn filters(&self, which: FindingFilter<'_>) -> Value {
-        let active = || equals([RecordState::Active.as_str()]);
-        let archived = || equals([RecordState::Archived.as_str()]);
+    fn filters(&self, filter: FindingFilter<'_>) -> Value {
+        let active = || equals([asff::record_state(true)]);
+        let archived = || equals([asff::record_state(false)]);
+        let since =
+            |moment: Timestamp| json!([{"Start": format!("{moment:.3}"), "End": END_OF_TIME}]);
+        let field =
+            |key: &str, value: &str| json!({"Key": key, "Value": value, "Comparison": "EQUALS"});
         let mut filters = json!({
             "ProductArn": equals([self.scope.product_arn()]),
             "GeneratorId": equals([policy::ID]),
             "AwsAccountId": equals([self.scope.account.as_str()]),
         });
-        let of_kind = match which {
+        let of_kind = match filter {
             FindingFilter::Active => json!({"RecordState": active()}),
             FindingFilter::Exempt => json!({
                 "RecordState": archived(),
-                "ComplianceStatus": equals([ComplianceStatus::Warning.as_str()]),
+                "ComplianceStatus": equals([asff::compliance_status(Lifecycle::Exempt)]),
             }),
             FindingFilter::ArchivedAfter(moment) => json!({
                 "RecordState": archived(),
-                "UpdatedAt": [{"Start": format!("{moment:.3}"), "End": END_OF_TIME}],
+                "UpdatedAt": since(moment),
+            }),
+            FindingFilter::ByEventSince(moment) => json!({
+                "UpdatedAt": since(moment),
+                "ProductFields": [field(asff::PUBLISHED_BY, asff::BY_EVENT)],
             }),
             FindingFilter::InVpcs(vpcs) => {
-                let in_vpc =
-                    |vpc: &VpcId| json!({"Key": asff::VPC, "Value": vpc, "Comparison": "EQUALS"});
-                let in_vpcs: Vec<_> = vpcs.iter().map(in_vpc).collect();
+                let in_vpcs: Vec<_> = vpcs
+                    .iter()
+                    .map(|vpc| field(asff::VPC, vpc.as_str()))
+                    .collect();
                 json!({"RecordState": active(), "ProductFields": in_vpcs})
             }
-            FindingFilter::Of(ids) => json!({"Id": equals(ids.iter().map(|id| self.id_of(id)))}),
+            FindingFilter::Of(ids) => {
+                json!({"Id": equals(ids.iter().map(|id| id_of(&self.scope, id)))})
+            }
         };
         if let (Some(filters), Value::Object(of_kind)) = (filters.as_object_mut(), of_kind) {
             filters.extend(of_kind);
         }
         filters
-    }
-
-    fn id_of(&self, group: &GroupId) -> String {
-        format!(
-            "{}/{}/{}/{group}",
-            self.scope.region,
-            self.scope.account,
-            policy::ID
-        )
     }
 }
 
@@ -278,13 +294,13 @@ impl FindingStore for SecurityHub {
         }
     }
 
-    async fn standing(
+    async fn published(
         &self,
-        which: FindingFilter<'_>,
+        filter: FindingFilter<'_>,
         after: Option<String>,
     ) -> Result<PublishedPage, StoreError> {
         self.limits.reads.turn().await;
-        let filters = self.filters(which);
+        let filters = self.filters(filter);
         let page = findings::get(&self.client, &filters, findings::MOST, after, self.patience)
             .await
             .map_err(|failure| self.error("GetFindings", failure))?;
@@ -292,7 +308,7 @@ impl FindingStore for SecurityHub {
             findings: page
                 .findings
                 .into_iter()
-                .filter_map(|finding| self.standing(finding, which))
+                .filter_map(|finding| self.published_finding(finding, filter))
                 .collect(),
             next: page.next_token.filter(|token| !token.is_empty()),
         })
@@ -302,23 +318,29 @@ impl FindingStore for SecurityHub {
 /// A finding as it is sent: what was rendered and checked, to the letter.
 #[derive(Debug)]
 struct Outgoing {
+    group_id: GroupId,
     id: String,
     json: Box<RawValue>,
 }
 
 impl Outgoing {
     fn of(finding: &Finding) -> Result<Self, Refusal> {
-        let asff = asff::render(finding)?;
-        let json = serde_json::value::to_raw_value(&asff);
-        match json {
-            Ok(json) => Ok(Self { id: asff.id, json }),
-            Err(error) => Err(Refusal {
-                id: asff.id,
-                code: "InvalidFinding".to_owned(),
-                message: error.to_string(),
-                is_retryable: false,
-            }),
-        }
+        let group_id = &finding.group_id;
+        let refusal = |message: String| Refusal {
+            group_id: Some(group_id.clone()),
+            id: finding.id(),
+            code: "InvalidFinding".to_owned(),
+            message,
+            is_retryable: false,
+        };
+        let asff = asff::render(finding).map_err(|invalid| refusal(invalid.faults.join(", ")))?;
+        let json =
+            serde_json::value::to_raw_value(&asff).map_err(|error| refusal(error.to_string()))?;
+        Ok(Self {
+            group_id: group_id.clone(),
+            id: asff.id,
+            json,
+        })
     }
 }
 
@@ -358,7 +380,7 @@ mod tests {
     use super::*;
     use crate::aws::testing::{Answer, Requests, config, scope};
     use crate::event::Record;
-    use crate::finding::{Attribution, Context, Passed};
+    use crate::finding::{Attribution, Cause, Context, OpenedRule, Opener, Passed, Subject};
     use crate::model::{GroupId, SecurityGroup};
     use crate::policy::{ReferencedGroups, Settings};
 
@@ -388,12 +410,13 @@ mod tests {
 
     fn gone(count: usize) -> Vec<Finding> {
         (0..count)
-            .map(|number| {
-                Finding::gone(
-                    &context(),
-                    Timestamp::UNIX_EPOCH,
-                    GroupId::new(format!("sg-{number:03}")),
-                )
+            .map(|number| Finding {
+                context: context(),
+                observed_at: Timestamp::UNIX_EPOCH,
+                group_id: GroupId::new(format!("sg-{number:03}")),
+                subject: Subject::Gone,
+                attribution: Attribution::default(),
+                cause: Cause::Sweep,
             })
             .collect()
     }
@@ -455,7 +478,7 @@ mod tests {
         .unwrap();
         let of_exempt =
             crate::policy::evaluate(&exempting, &group, &ReferencedGroups::default(), Date::MIN);
-        assert_eq!(of_exempt.status, Status::Exempt);
+        assert_eq!(of_exempt.status, crate::policy::Status::Exempt);
         let moment = Timestamp::UNIX_EPOCH;
         let exempt = Finding::evaluated(&context(), moment, group.clone(), of_exempt);
         let mut finding = Finding::evaluated(&context(), moment, group, verdict);
@@ -464,10 +487,13 @@ mod tests {
             actor: Some("arn:alice".to_owned()),
             ..Record::default()
         };
-        finding.event = Some(Attribution {
-            last: record.clone(),
-            opened: Some(record),
-        });
+        finding.attribution = Attribution {
+            last: Some(record.clone()),
+            opener: Some(Opener {
+                record,
+                rule: OpenedRule::parse("sg-0b tcp").unwrap(),
+            }),
+        };
         let findings = [finding, exempt, gone(1).remove(0)];
         let (hub, requests) = hub(|_, _| taken());
         hub.publish(&findings).await.unwrap();
@@ -494,6 +520,7 @@ mod tests {
     #[test]
     fn calls_stay_under_six_megabytes() {
         let finding = |number: usize| Outgoing {
+            group_id: GroupId::new(number.to_string()),
             id: number.to_string(),
             json: serde_json::value::to_raw_value(&"x".repeat(190_000 - 2)).unwrap(),
         };
@@ -543,7 +570,7 @@ mod tests {
             (r#"{"Findings":[]}"#, true),
         ] {
             let (hub, _) = hub(move |_, _| (200, body.to_owned()));
-            let answer = FindingStore::standing(&hub, FindingFilter::Active, None).await;
+            let answer = FindingStore::published(&hub, FindingFilter::Active, None).await;
             assert_eq!(answer.is_ok(), is_answer, "{body:?}: {answer:?}");
             if let Err(error) = answer {
                 assert!(error.is_retryable(), "{error}");

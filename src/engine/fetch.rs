@@ -1,132 +1,250 @@
 //! The groups that events name, as EC2 shows them once it shows what the events prove.
 
 use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 
-use super::plan::Request;
-use super::staleness::WAITS;
+use super::evaluate::fails;
+use super::plan::{Failures, Request};
+use super::source::{GroupSource, Observation, Observed, Owner, Query};
+use super::staleness::{Claims, Contradictions, Settlement, WAITS, settle};
+use super::store::FindingStore;
 use super::{Engine, EngineError};
-use crate::engine::source::{GroupSource, Observation, Owner, Query};
-use crate::engine::stats::RunStats;
-use crate::engine::store::FindingStore;
-use crate::model::{AccountId, GroupId, SecurityGroup};
+use crate::model::{AccountId, GroupId};
 
-/// What was fetched for the groups that events name.
-#[derive(Default)]
+/// What was fetched of the groups that events name.
+#[derive(Debug, Default)]
 pub(super) struct Fetched {
-    pub(super) found: BTreeMap<GroupId, (SecurityGroup, Timestamp)>,
-    /// Those of other accounts, with their owner.
+    /// The groups to evaluate.
+    pub(super) groups: Vec<Observed>,
+    /// The groups that are gone, and when the last look for each began.
+    pub(super) gone: BTreeMap<GroupId, Timestamp>,
+    /// Groups of other accounts, with their owner: their own functions evaluate them.
     pub(super) foreign: BTreeMap<GroupId, String>,
-    /// Those that EC2 does not show yet as an event proves them.
-    pub(super) stale: Vec<GroupId>,
-    /// When each was last looked for.
-    looked_at: BTreeMap<GroupId, Timestamp>,
+    /// The messages whose own claim EC2 contradicts to the end.
+    pub(super) failures: Failures,
+    /// Answers that were older than an event.
+    pub(super) stale_reads: u64,
 }
 
-impl Fetched {
-    pub(super) fn looked_at(&self, id: &GroupId) -> Timestamp {
-        self.looked_at.get(id).copied().unwrap_or_default()
+/// What is known of one group between two looks.
+#[derive(Debug)]
+struct Look {
+    claims: Claims,
+    messages: Vec<usize>,
+    seen: Option<Observed>,
+    /// When the last look for it began.
+    at: Timestamp,
+    owner_elsewhere: Option<String>,
+}
+
+impl Look {
+    fn contradictions(&self) -> Contradictions {
+        let group = self.seen.as_ref().map(|seen| &seen.group);
+        self.claims.contradictions(group, self.at)
     }
 
-    /// Takes what was found of the groups that were looked for.
-    fn take(&mut self, wanted: &[GroupId], observation: Observation) {
-        let at = observation.at;
-        self.looked_at
-            .extend(wanted.iter().map(|id| (id.clone(), at)));
-        self.found.extend(
-            observation
-                .groups
-                .into_iter()
-                .map(|group| (group.group_id.clone(), (group, at))),
-        );
+    /// Whether the group is absent, and no event proves that it is gone.
+    fn is_missing(&self) -> bool {
+        self.seen.is_none() && !self.claims.is_deleted() && self.owner_elsewhere.is_none()
     }
 }
 
 impl<S: GroupSource, K: FindingStore> Engine<'_, S, K> {
-    /// The groups as EC2 shows them, once it shows what the events prove.
+    /// The groups as EC2 shows them. While an answer contradicts a young event, or a group is absent that no event proves
+    /// gone, it asks again, three times at most. `found` are groups that were fetched to find out which they are.
     pub(super) async fn fetch(
         &self,
-        groups: &BTreeMap<GroupId, Request<'_>>,
-        found: BTreeMap<GroupId, (SecurityGroup, Timestamp)>,
-        trace: &mut RunStats,
+        requests: &BTreeMap<GroupId, Request<'_>>,
+        found: BTreeMap<GroupId, Observed>,
     ) -> Result<Fetched, EngineError> {
-        let expectations: BTreeMap<_, _> = groups
-            .iter()
-            .map(|(id, interest)| (id, interest.expectation()))
-            .collect();
-        let mut fetched = Fetched {
-            found,
-            ..Fetched::default()
+        let mut looks = self.first_look(requests, found).await?;
+        let mut stale_reads = 0;
+        let mut waits = WAITS.into_iter();
+        let mut are_rules_known = false;
+        let is_over = loop {
+            let contradicted = contradicted(&looks);
+            stale_reads += u64::try_from(contradicted.len()).unwrap_or_default();
+            if self.source.is_live() && !are_rules_known {
+                are_rules_known = self.forget_replaced(&mut looks).await;
+            }
+            let again = self.worth_another_look(&looks);
+            if again.is_empty() {
+                break true;
+            }
+            let wait = waits.next();
+            if self.source.is_live() && !self.wait(wait).await {
+                break wait.is_none();
+            }
+            let observation = self.source.find(Query::Ids(&again), Owner::Any).await?;
+            self.take(&mut looks, &again, observation);
+            if !self.source.is_live() {
+                // A snapshot answers the same however often it is asked: only whose the absent groups are was not known.
+                break true;
+            }
         };
-        let wanted: Vec<_> = groups
+        Ok(Fetched {
+            stale_reads,
+            ..self.settled(looks, is_over)
+        })
+    }
+
+    async fn first_look(
+        &self,
+        requests: &BTreeMap<GroupId, Request<'_>>,
+        mut found: BTreeMap<GroupId, Observed>,
+    ) -> Result<BTreeMap<GroupId, Look>, EngineError> {
+        let wanted: Vec<_> = requests
             .keys()
-            .filter(|id| !fetched.found.contains_key(*id))
+            .filter(|id| !found.contains_key(*id))
             .cloned()
             .collect();
+        let mut began = None;
         if !wanted.is_empty() {
-            let observation = self.find(Query::Ids(&wanted), Owner::This, trace).await?;
-            fetched.take(&wanted, observation);
+            let observation = self.source.find(Query::Ids(&wanted), Owner::This).await?;
+            began = Some(observation.at);
+            let observed = observation.groups.into_iter();
+            found.extend(observed.map(|one| (one.group.group_id.clone(), one)));
         }
-        // Absent without a deletion: only a second look tells a group that is gone from one of another owner.
-        let absent: Vec<_> = expectations
+        let look = |(id, request): (&GroupId, &Request<'_>)| {
+            let seen = found.remove(id);
+            let at = seen.as_ref().map(|seen| seen.at).or(began);
+            let look = Look {
+                claims: request.claims(),
+                messages: request.messages().into_iter().collect(),
+                at: at.unwrap_or(Timestamp::MIN),
+                seen,
+                owner_elsewhere: None,
+            };
+            (id.clone(), look)
+        };
+        Ok(requests.iter().map(look).collect())
+    }
+
+    /// Drops claims that a rule is gone where another rule of the same effect took its place: Terraform replaces a rule by
+    /// revoking and authorizing it. EC2 shows the new one under an id of its own. Tells whether the rules were asked for.
+    async fn forget_replaced(&self, looks: &mut BTreeMap<GroupId, Look>) -> bool {
+        let asked: Vec<_> = looks
             .iter()
-            .filter(|(id, expectation)| {
-                !fetched.found.contains_key(**id) && !expectation.is_deleted()
-            })
-            .map(|(id, _)| (*id).clone())
+            .filter(|(_, look)| look.contradictions().has_gone_rule_with_id())
+            .map(|(id, _)| id.clone())
             .collect();
-        if !absent.is_empty() {
-            let second = self.find(Query::Ids(&absent), Owner::Any, trace).await?;
-            let (own, foreign): (Vec<_>, Vec<_>) = second
-                .groups
-                .into_iter()
-                .partition(|group| self.owns(group));
-            fetched.take(
-                &absent,
-                Observation {
-                    groups: own,
-                    at: second.at,
-                },
-            );
-            fetched.foreign = foreign
-                .into_iter()
-                .map(|group| (group.group_id, owner_of(group.owner_id)))
-                .collect();
+        if asked.is_empty() {
+            return false;
         }
-        let mut waits = WAITS.into_iter();
-        loop {
-            let contradicted: Vec<_> = expectations
-                .iter()
-                .filter(|(id, _)| !fetched.foreign.contains_key(**id))
-                .filter_map(|(id, expectation)| {
-                    let group = fetched.found.get(*id);
-                    let contradiction =
-                        expectation.contradicted_by(group.map(|(group, _)| group))?;
-                    Some((
-                        (*id).clone(),
-                        contradiction.is_young(group.map_or(fetched.looked_at(id), |(_, at)| *at)),
-                    ))
-                })
-                .collect();
-            if contradicted.is_empty() || !self.source.is_live() {
-                return Ok(fetched);
+        let known = self.known_rules(&asked).await;
+        for id in &asked {
+            if let Some(look) = looks.get_mut(id) {
+                look.claims = std::mem::take(&mut look.claims).without_replaced(known.of(id));
             }
-            trace.stale_reads += u64::try_from(contradicted.len()).unwrap_or_default();
-            if !self.wait(waits.next()).await {
-                fetched.stale = contradicted
-                    .into_iter()
-                    .filter(|(_, is_young)| *is_young)
-                    .map(|(id, _)| id)
-                    .collect();
-                return Ok(fetched);
+        }
+        true
+    }
+
+    fn worth_another_look(&self, looks: &BTreeMap<GroupId, Look>) -> Vec<GroupId> {
+        let is_live = self.source.is_live();
+        let needs_one = |look: &Look| {
+            if look.owner_elsewhere.is_some() {
+                return false;
             }
-            let again: Vec<_> = contradicted.into_iter().map(|(id, _)| id).collect();
-            let observation = self.find(Query::Ids(&again), Owner::This, trace).await?;
-            again.iter().for_each(|id| drop(fetched.found.remove(id)));
-            fetched.take(&again, observation);
+            let fails = || {
+                let seen = look.seen.as_ref();
+                seen.is_some_and(|seen| fails(self.settings, &seen.group, seen.at))
+            };
+            look.is_missing()
+                || is_live
+                    && (!look.contradictions().is_empty()
+                        || look.claims.is_unsettled(look.at) && !fails())
+        };
+        let again = looks.iter().filter(|(_, look)| needs_one(look));
+        again.map(|(id, _)| id.clone()).collect()
+    }
+
+    /// Takes the answer to another look for some groups.
+    fn take(
+        &self,
+        looks: &mut BTreeMap<GroupId, Look>,
+        asked: &[GroupId],
+        observation: Observation,
+    ) {
+        let mut seen: BTreeMap<_, _> = observation
+            .groups
+            .into_iter()
+            .map(|one| (one.group.group_id.clone(), one))
+            .collect();
+        for id in asked {
+            let Some(look) = looks.get_mut(id) else {
+                continue;
+            };
+            let (own, other): (Option<_>, Option<_>) = match seen.remove(id) {
+                Some(one) if self.owns(&one.group) => (Some(one), None),
+                other => (None, other),
+            };
+            look.owner_elsewhere = other.map(|other| owner_of(other.group.owner_id));
+            look.at = own.as_ref().map_or(observation.at, |own| own.at);
+            look.seen = own;
         }
     }
+
+    /// What becomes of each group after the last look. Where the time was not enough for every look, nothing is said to
+    /// be gone.
+    fn settled(&self, looks: BTreeMap<GroupId, Look>, is_over: bool) -> Fetched {
+        let mut fetched = Fetched::default();
+        for (id, look) in looks {
+            let contradictions = if self.source.is_live() {
+                look.contradictions()
+            } else {
+                Contradictions::default()
+            };
+            let stale = || EngineError::Stale(id.to_string());
+            if let Some(owner) = look.owner_elsewhere {
+                fetched.foreign.insert(id, owner);
+                continue;
+            }
+            fetched
+                .failures
+                .add(contradictions.messages.iter().copied(), stale());
+            let group = look.seen.as_ref().map(|seen| &seen.group);
+            let settlement = settle(&contradictions, group, |group| {
+                fails(self.settings, group, look.at)
+            });
+            match (settlement, look.seen) {
+                (Settlement::Withheld, _) => {}
+                (Settlement::AsShown, Some(seen)) => fetched.groups.push(seen),
+                (Settlement::Reduced(group), _) => fetched.groups.push(Observed {
+                    group: *group,
+                    at: look.at,
+                }),
+                (Settlement::AsShown, None) if is_over || look.claims.is_deleted() => {
+                    fetched.gone.insert(id, look.at);
+                }
+                (Settlement::AsShown, None) => fetched.failures.add(look.messages, stale()),
+            }
+        }
+        fetched
+    }
+
+    /// Waits, if there is a wait left and time for it.
+    pub(super) async fn wait(&self, wait: Option<Duration>) -> bool {
+        /// What the call after the wait, and publishing, may take.
+        const CALLS: Duration = Duration::from_secs(1);
+        let left = self
+            .until
+            .map(|until| until.saturating_duration_since(Instant::now()));
+        let Some(wait) = wait.filter(|wait| left.is_none_or(|left| left > *wait + CALLS)) else {
+            return false;
+        };
+        tokio::time::sleep(wait).await;
+        true
+    }
+}
+
+fn contradicted(looks: &BTreeMap<GroupId, Look>) -> Vec<&GroupId> {
+    let contradicted = looks
+        .iter()
+        .filter(|(_, look)| !look.contradictions().is_empty());
+    contradicted.map(|(id, _)| id).collect()
 }
 
 fn owner_of(owner: Option<AccountId>) -> String {

@@ -1,6 +1,6 @@
 //! The two edges of the engine without AWS: groups from a snapshot, findings that are kept nowhere.
 
-use super::source::{GroupSource, Observation, Owner, Page, Query, SourceError};
+use super::source::{GroupSource, Observation, Observed, Owner, Page, Query, SourceError};
 use crate::input::Snapshot;
 use crate::model::{GroupId, GroupRule, SecurityGroup};
 
@@ -15,7 +15,12 @@ fn observe(
         .iter()
         .filter(|group| is_meant(group) && (owner == Owner::Any || snapshot.is_own(group)));
     Observation {
-        groups: groups.cloned().collect(),
+        groups: groups
+            .map(|group| Observed {
+                group: group.clone(),
+                at: snapshot.at(),
+            })
+            .collect(),
         at: snapshot.at(),
     }
 }
@@ -43,7 +48,7 @@ impl GroupSource for Snapshot {
 
     async fn page(&self, _after: Option<String>) -> Result<Page, SourceError> {
         Ok(Page {
-            observation: observe(self, Owner::This, |_| true),
+            groups: observe(self, Owner::This, |_| true).groups,
             next: None,
         })
     }

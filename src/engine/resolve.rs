@@ -3,165 +3,200 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::plan::{Failures, Plan, Request, messages_of};
+use super::source::{GroupSource, Observation, Observed, Owner, Query};
 use super::staleness::WAITS;
+use super::store::{FILTER_VALUES, FindingFilter, FindingStore};
 use super::{Engine, EngineError};
-use crate::engine::source::{GroupSource, Observation, Owner, Query};
-use crate::engine::stats::RunStats;
-use crate::engine::store::{self, FindingFilter, FindingStore};
-use crate::model::GroupId;
+use crate::model::{GroupId, VpcId};
+
+/// The groups that a plan asks for.
+#[derive(Debug, Default)]
+pub(super) struct Resolved<'t> {
+    pub(super) requests: BTreeMap<GroupId, Request<'t>>,
+    /// Groups that were fetched to find out which they are.
+    pub(super) found: BTreeMap<GroupId, Observed>,
+    /// Why targets are left alone.
+    pub(super) ignored: BTreeSet<String>,
+    pub(super) failures: Failures,
+    /// Answers that were older than an event.
+    pub(super) stale_reads: u64,
+}
+
+impl<'t> Resolved<'t> {
+    /// A stage in which every request failed.
+    fn failed(requests: &BTreeMap<impl Ord, Request<'t>>, error: impl Into<EngineError>) -> Self {
+        Self {
+            failures: Failures::of(messages_of(requests.values()), error),
+            ..Self::default()
+        }
+    }
+
+    /// Both together.
+    fn and(mut self, other: Self) -> Self {
+        for (id, request) in other.requests {
+            self.ask(id, &request);
+        }
+        self.found.extend(other.found);
+        self.ignored.extend(other.ignored);
+        self.failures.join(other.failures);
+        self.stale_reads += other.stale_reads;
+        self
+    }
+
+    fn ask(&mut self, id: GroupId, request: &Request<'t>) {
+        let asked = self.requests.remove(&id).unwrap_or_default();
+        self.requests.insert(id, asked.joined(request));
+    }
+
+    fn find(&mut self, observed: Observed, request: &Request<'t>) {
+        let id = observed.group.group_id.clone();
+        self.ask(id.clone(), request);
+        self.found.insert(id, observed);
+    }
+}
 
 impl<S: GroupSource, K: FindingStore> Engine<'_, S, K> {
-    /// Turns names and VPCs into groups.
-    pub(super) async fn resolve(
-        &self,
-        work: &mut Plan<'_>,
-        failures: &mut Failures,
-        trace: &mut RunStats,
-    ) {
-        self.resolve_names(work, failures, trace).await;
-        self.resolve_default_groups(work, failures, trace).await;
-        self.resolve_vpcs(work, failures, trace).await;
-        self.resolve_referencing(work, failures, trace).await;
+    /// The groups that a plan asks for, under whatever name.
+    pub(super) async fn resolve<'t>(&self, plan: &Plan<'t>) -> Resolved<'t> {
+        let by_id = Resolved {
+            requests: plan.groups.clone(),
+            ..Resolved::default()
+        };
+        by_id
+            .and(self.resolve_names(&plan.names).await)
+            .and(self.resolve_default_groups(&plan.default_groups).await)
+            .and(self.resolve_vpcs(&plan.vpcs).await)
+            .and(self.resolve_referencing(&plan.referenced).await)
     }
 
     /// The groups that let in those whose tags changed.
-    async fn resolve_referencing(
+    async fn resolve_referencing<'t>(
         &self,
-        work: &mut Plan<'_>,
-        failures: &mut Failures,
-        trace: &mut RunStats,
-    ) {
-        let referenced = std::mem::take(&mut work.referenced);
-        if referenced.is_empty() {
-            return;
+        wanted: &BTreeMap<GroupId, Request<'t>>,
+    ) -> Resolved<'t> {
+        if wanted.is_empty() {
+            return Resolved::default();
         }
-        let ids: Vec<_> = referenced.keys().cloned().collect();
+        let ids: Vec<_> = wanted.keys().cloned().collect();
         let query = Query::Referencing(&ids);
-        let Observation { groups, at } = match self.find(query, Owner::This, trace).await {
+        let observation = match self.source.find(query, Owner::This).await {
             Ok(observation) => observation,
-            Err(error) => return failures.add(&messages_of(&referenced), error),
+            Err(error) => return Resolved::failed(wanted, error),
         };
-        for group in groups {
-            let sources: BTreeSet<_> = group.sources().cloned().collect();
-            let mut interest = Request::default();
-            for source in &sources {
-                if let Some(of_source) = referenced.get(source) {
-                    interest.join(&of_source.by_reference());
-                }
-            }
-            work.take(group, at, &interest);
+        let mut resolved = Resolved::default();
+        for observed in observation.groups {
+            let sources: BTreeSet<_> = observed.group.sources().cloned().collect();
+            let of_sources = sources.iter().filter_map(|source| wanted.get(source));
+            let request = of_sources.fold(Request::default(), |all, of_source| {
+                all.joined(&of_source.by_reference())
+            });
+            resolved.find(observed, &request);
         }
+        resolved
     }
 
-    async fn resolve_names(
-        &self,
-        work: &mut Plan<'_>,
-        failures: &mut Failures,
-        trace: &mut RunStats,
-    ) {
-        let wanted = std::mem::take(&mut work.names);
+    async fn resolve_names<'t>(&self, wanted: &BTreeMap<String, Request<'t>>) -> Resolved<'t> {
         if wanted.is_empty() {
-            return;
+            return Resolved::default();
         }
         let names: Vec<_> = wanted.keys().cloned().collect();
-        let answer = self.find(Query::Names(&names), Owner::This, trace).await;
-        let Observation { groups, at } = match answer {
+        let observation = match self.source.find(Query::Names(&names), Owner::This).await {
             Ok(observation) => observation,
-            Err(error) => return failures.add(&messages_of(&wanted), error),
+            Err(error) => return Resolved::failed(wanted, error),
         };
-        for (name, interest) in wanted {
-            let mut named = groups.iter().filter(|group| group.is_named(&name));
+        let mut resolved = Resolved::default();
+        for (name, request) in wanted {
+            let all = observation.groups.iter();
+            let mut named = all.filter(|observed| observed.group.is_named(name));
             match (named.next(), named.next()) {
-                (Some(group), None) => work.take(group.clone(), at, &interest),
-                (None, _) => failures.add(&interest.messages, EngineError::NoSuchName(name)),
-                (Some(_), Some(_)) => {
-                    failures.add(&interest.messages, EngineError::Ambiguous(name))
-                }
+                (Some(observed), None) => resolved.find(observed.clone(), request),
+                (None, _) => resolved
+                    .failures
+                    .add(request.messages(), EngineError::NoSuchName(name.clone())),
+                (Some(_), Some(_)) => resolved
+                    .failures
+                    .add(request.messages(), EngineError::Ambiguous(name.clone())),
             }
         }
+        resolved
     }
 
     /// The default groups of VPCs that events prove to exist: looked for again while EC2 does not show them.
-    async fn resolve_default_groups(
+    async fn resolve_default_groups<'t>(
         &self,
-        work: &mut Plan<'_>,
-        failures: &mut Failures,
-        trace: &mut RunStats,
-    ) {
-        let mut wanted = std::mem::take(&mut work.default_groups);
+        wanted: &BTreeMap<VpcId, Request<'t>>,
+    ) -> Resolved<'t> {
+        let mut resolved = Resolved::default();
+        let mut wanted = wanted.clone();
         let mut waits = WAITS.into_iter();
         while !wanted.is_empty() {
             let vpcs: Vec<_> = wanted.keys().cloned().collect();
             let query = Query::DefaultGroupsOf(&vpcs);
-            let Observation { groups, at } = match self.find(query, Owner::This, trace).await {
+            let Observation { groups, at } = match self.source.find(query, Owner::This).await {
                 Ok(observation) => observation,
-                Err(error) => return failures.add(&messages_of(&wanted), error),
+                Err(error) => return resolved.and(Resolved::failed(&wanted, error)),
             };
-            for group in groups {
-                let interest = group.vpc_id.as_ref().and_then(|vpc| wanted.remove(vpc));
-                if let Some(interest) = interest {
-                    work.take(group, at, &interest);
+            for observed in groups {
+                let vpc = observed.group.vpc_id.as_ref();
+                if let Some(request) = vpc.and_then(|vpc| wanted.remove(vpc)) {
+                    resolved.find(observed, &request);
                 }
             }
-            let contradiction = |interest: &Request<'_>| {
-                interest
-                    .expectation()
-                    .contradicted_by(None)
-                    .filter(|_| self.source.is_live())
+            let is_stale = |request: &Request<'_>| {
+                self.source.is_live() && !request.claims().contradictions(None, at).is_empty()
             };
-            let contradicted = wanted.values().filter_map(contradiction).count();
-            trace.stale_reads += u64::try_from(contradicted).unwrap_or_default();
-            if contradicted > 0 && self.wait(waits.next()).await {
+            let stale = wanted.values().filter(|request| is_stale(request)).count();
+            resolved.stale_reads += u64::try_from(stale).unwrap_or_default();
+            if stale > 0 && self.wait(waits.next()).await {
                 continue;
             }
-            for (vpc, interest) in std::mem::take(&mut wanted) {
-                if contradiction(&interest).is_some_and(|contradiction| contradiction.is_young(at))
-                {
+            for (vpc, request) in std::mem::take(&mut wanted) {
+                if is_stale(&request) {
                     let what = format!("the default security group of {vpc}");
-                    failures.add(&interest.messages, EngineError::Stale(what));
+                    resolved
+                        .failures
+                        .add(request.messages(), EngineError::Stale(what));
                 } else {
-                    work.left
+                    resolved
+                        .ignored
                         .insert(format!("{vpc} has no default security group any more"));
                 }
             }
         }
+        resolved
     }
 
     /// The groups whose active findings say that they were in the VPCs.
-    async fn resolve_vpcs(
-        &self,
-        work: &mut Plan<'_>,
-        failures: &mut Failures,
-        trace: &mut RunStats,
-    ) {
-        let wanted = std::mem::take(&mut work.vpcs);
+    async fn resolve_vpcs<'t>(&self, wanted: &BTreeMap<VpcId, Request<'t>>) -> Resolved<'t> {
+        let mut resolved = Resolved::default();
         let all: Vec<_> = wanted.keys().cloned().collect();
-        for vpcs in all.chunks(store::VALUES) {
-            let standing = match self.read(FindingFilter::InVpcs(vpcs), trace).await {
-                Ok(standing) => standing,
+        for vpcs in all.chunks(FILTER_VALUES) {
+            let asked = wanted.iter().filter(|(vpc, _)| vpcs.contains(vpc));
+            let published = match self.published(FindingFilter::InVpcs(vpcs)).await {
+                Ok(published) => published,
                 Err(error) => {
-                    let of_call = wanted.iter().filter(|(vpc, _)| vpcs.contains(vpc));
-                    let messages = of_call.flat_map(|(_, interest)| &interest.messages);
-                    failures.add(&messages.copied().collect(), error);
+                    let messages = messages_of(asked.map(|(_, request)| request));
+                    resolved.failures.add(messages, error);
                     continue;
                 }
             };
             let mut found = BTreeMap::<_, Vec<GroupId>>::new();
-            for finding in standing {
+            for finding in published {
                 if let Some(vpc) = finding.vpc_id {
                     found.entry(vpc).or_default().push(finding.group_id);
                 }
             }
-            for (vpc, interest) in wanted.iter().filter(|(vpc, _)| vpcs.contains(vpc)) {
+            for (vpc, request) in asked {
                 let ids = found.remove(vpc).unwrap_or_default();
                 if ids.is_empty() {
-                    work.left
-                        .insert(format!("no active finding is of a security group in {vpc}"));
+                    let why = format!("no active finding is of a security group in {vpc}");
+                    resolved.ignored.insert(why);
                 }
                 for id in ids {
-                    work.groups.entry(id).or_default().join(interest);
+                    resolved.ask(id, request);
                 }
             }
         }
+        resolved
     }
 }

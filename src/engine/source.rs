@@ -1,7 +1,7 @@
 //! Where security groups come from.
 //!
 //! [`GroupSource`] is EC2 in the function, and a [`Snapshot`](crate::input::Snapshot) of an account on the command line. What a source answers
-//! is an observation: the groups, and the moment the answer arrived.
+//! is an observation: the groups, each with the moment before the request was sent.
 
 use std::future::Future;
 
@@ -31,20 +31,29 @@ pub enum Owner {
     Any,
 }
 
-/// Groups as they were at a moment.
+/// A group as EC2 showed it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Observed {
+    /// The group.
+    pub group: SecurityGroup,
+    /// The moment before the request was sent whose answer shows it.
+    pub at: Timestamp,
+}
+
+/// The answer to a query.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Observation {
     /// The groups.
-    pub groups: Vec<SecurityGroup>,
-    /// When the answer arrived.
+    pub groups: Vec<Observed>,
+    /// The moment before the first request was sent: what is absent was absent then, or later.
     pub at: Timestamp,
 }
 
 /// One page of all groups that the account owns.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Page {
-    /// What it has.
-    pub observation: Observation,
+    /// The groups.
+    pub groups: Vec<Observed>,
     /// What to ask the next page with; absent on the last.
     pub next: Option<String>,
 }
@@ -64,7 +73,7 @@ pub trait GroupSource {
         ids: &[GroupId],
     ) -> impl Future<Output = Result<Vec<GroupRule>, SourceError>> + Send;
 
-    /// May an answer be older than the events that led to the question? Then it is worth asking again.
+    /// Whether an answer may be older than the events that led to the question: then it is worth asking again.
     fn is_live(&self) -> bool;
 
     /// A page of all groups that the account owns: the first, or the one after another.
@@ -84,7 +93,7 @@ pub enum SourceError {
 }
 
 impl SourceError {
-    /// Is it worth asking again?
+    /// Whether it is worth asking again.
     #[must_use]
     pub fn is_retryable(&self) -> bool {
         matches!(self, Self::Unavailable(_))

@@ -1,8 +1,11 @@
-//! What events prove about a group, held against what was fetched.
+//! What events prove about a group, held against what EC2 shows.
 //!
-//! EC2's reads are eventually consistent: shortly after a change an answer may still be the old one. A verdict on it
-//! would be stale, so what an event proves must be seen, or the event be old enough that something else happened since.
+//! EC2's reads are eventually consistent: shortly after a change an answer may still be the old one. An event proves
+//! something ([`Claims`]): a deletion that the group is gone, any other that it existed, an authorize, revoke or modify
+//! call that its rule is there or not. While an event is young, an answer that contradicts it is asked for again; what is
+//! published when the answers end is [`settle`]'s decision. Everything here is a pure function of values.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
@@ -21,101 +24,269 @@ pub(super) const WAITS: [Duration; 3] = [
 /// as far ahead of the clock has a time that tells nothing: it would be young for ever.
 const YOUNG: SignedDuration = SignedDuration::from_secs(60);
 
-/// What is known of one group from its events; of several on the same thing the last decides.
-#[derive(Debug, Default)]
-pub(super) struct Expectation {
-    exists: Option<Claim>,
-    rules: Vec<(GroupRule, Claim)>,
+/// The numbers of messages in their batch.
+pub(super) type Messages = BTreeSet<usize>;
+
+/// What the events about one group prove.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(super) struct Claims {
+    /// By a deletion. Ids are never given again, so no other event weighs against it.
+    deleted: Option<Claim>,
+    /// By any other event.
+    existed: Option<Claim>,
+    rules: Vec<RuleClaim>,
 }
 
-#[derive(Debug, Clone, Copy)]
+/// Something that an event proves, and the messages that say so.
+#[derive(Debug, Clone, PartialEq)]
 struct Claim {
-    holds: bool,
+    /// The event's time, which knows whole seconds only.
     since: Option<Timestamp>,
+    messages: Messages,
 }
 
-/// What was fetched says otherwise.
+/// What the last events on a rule prove of it.
+#[derive(Debug, Clone, PartialEq)]
+struct RuleClaim {
+    rule: GroupRule,
+    state: RuleState,
+    claim: Claim,
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Contradiction {
-    /// The time of the last event that says otherwise.
-    since: Option<Timestamp>,
+enum RuleState {
+    There,
+    Gone,
+    /// Two events of one second say opposite things: which came last is not known.
+    Unknown,
 }
 
-impl Contradiction {
-    /// Is the event so young that what was fetched may be what was before it?
-    pub(super) fn is_young(self, fetched_at: Timestamp) -> bool {
-        self.since
-            .is_some_and(|since| fetched_at.duration_since(since).abs() < YOUNG)
-    }
+/// What EC2 shows otherwise than young events prove.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(super) struct Contradictions {
+    /// The messages whose own claim is contradicted.
+    pub(super) messages: Messages,
+    /// Whether the contradiction is about the group's existence.
+    is_of_existence: bool,
+    /// Rules that events say are gone, and that EC2 still shows.
+    gone_rules: Vec<GroupRule>,
 }
 
-impl Expectation {
-    /// Of events in the order of their times.
-    pub(super) fn of(triggers: &[&Trigger]) -> Self {
-        let mut expectation = Self::default();
-        for trigger in triggers {
-            let claim = |holds| Claim {
-                holds,
-                since: trigger.record.moment(),
+/// What is to be published of a group after the last look.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Settlement {
+    /// What EC2 shows, also that it is gone.
+    AsShown,
+    /// The group without rules that events say are gone: it fails all the same.
+    Reduced(Box<SecurityGroup>),
+    /// Nothing: a verdict that events contradict could be a wrong PASSED.
+    Withheld,
+}
+
+impl Claims {
+    /// What events prove, each with the number of its message.
+    pub(super) fn of(events: &[(usize, &Trigger)]) -> Self {
+        let mut events = events.to_vec();
+        events.sort_by_key(|(_, event)| event.record.moment());
+        let mut claims = Self::default();
+        for (message, event) in events {
+            let claim = Claim {
+                since: event.record.moment(),
+                messages: Messages::from([message]),
             };
-            match &trigger.proof {
+            match &event.proof {
                 ChangeProof::Nothing => {}
-                ChangeProof::Deleted => {
-                    expectation.exists = Some(claim(false));
-                    expectation.rules.clear();
-                }
+                ChangeProof::Deleted => claims.deleted = Some(claim.after(claims.deleted.take())),
                 ChangeProof::Existed { added, removed } => {
-                    expectation.exists = Some(claim(true));
+                    claims.existed = Some(claim.clone().after(claims.existed.take()));
                     for rule in added {
-                        expectation.claim(rule, claim(true));
+                        claims.add(rule, RuleState::There, claim.clone());
                     }
                     for rule in removed {
-                        expectation.claim(rule, claim(false));
+                        claims.add(rule, RuleState::Gone, claim.clone());
                     }
                 }
             }
         }
-        expectation
+        claims
     }
 
-    /// What was claimed of a rule before does not count any more.
-    fn claim(&mut self, rule: &GroupRule, claim: Claim) {
-        self.rules
-            .retain(|(earlier, _)| !is_same_rule(earlier, rule));
-        self.rules.push((rule.clone(), claim));
-    }
-
-    /// Was the group deleted, by the last event that tells?
-    pub(super) fn is_deleted(&self) -> bool {
-        self.exists.is_some_and(|claim| !claim.holds)
-    }
-
-    /// What an event proves and the group, or its absence, does not show.
-    pub(super) fn contradicted_by(&self, group: Option<&SecurityGroup>) -> Option<Contradiction> {
-        let existence = self.exists.filter(|claim| claim.holds != group.is_some());
-        let rules = self.rules.iter().filter_map(|(rule, claim)| {
-            let group = group?;
-            (claim.holds != shows(group, rule)).then_some(*claim)
-        });
-        // An event without a time tells nothing of its age; `None` comes before any time.
-        existence
+    /// Takes a claim of a rule: it replaces what earlier events claim. Opposite claims of one second cancel each other.
+    fn add(&mut self, rule: &GroupRule, state: RuleState, claim: Claim) {
+        let (same, others): (Vec<_>, Vec<_>) = std::mem::take(&mut self.rules)
             .into_iter()
-            .chain(rules)
-            .map(|claim| claim.since)
-            .max()
-            .map(|since| Contradiction { since })
+            .partition(|earlier| earlier.rule.is_same_as(rule));
+        self.rules = others;
+        let of_this_second: Vec<_> = same
+            .into_iter()
+            .filter(|earlier| earlier.claim.since == claim.since)
+            .collect();
+        let is_agreed = of_this_second
+            .iter()
+            .all(|earlier| earlier.state == state && earlier.rule.has_same_effect(rule));
+        let messages = of_this_second
+            .into_iter()
+            .flat_map(|earlier| earlier.claim.messages)
+            .chain(claim.messages)
+            .collect();
+        self.rules.push(RuleClaim {
+            rule: rule.clone(),
+            state: if is_agreed { state } else { RuleState::Unknown },
+            claim: Claim { messages, ..claim },
+        });
+    }
+
+    /// Whether an event proves that the group is gone.
+    pub(super) fn is_deleted(&self) -> bool {
+        self.deleted.is_some()
+    }
+
+    /// What EC2 shows otherwise than events that are young at the moment of the look.
+    pub(super) fn contradictions(
+        &self,
+        group: Option<&SecurityGroup>,
+        at: Timestamp,
+    ) -> Contradictions {
+        let existence = match (&self.deleted, group) {
+            (Some(deleted), Some(_)) => Some(deleted),
+            (None, None) => self.existed.as_ref(),
+            _ => None,
+        };
+        if let Some(claim) = existence.filter(|claim| claim.is_young(at)) {
+            return Contradictions {
+                messages: claim.messages.clone(),
+                is_of_existence: true,
+                gone_rules: Vec::new(),
+            };
+        }
+        let Some(group) = group.filter(|_| self.deleted.is_none()) else {
+            return Contradictions::default();
+        };
+        let contradicted: Vec<_> = self
+            .rules
+            .iter()
+            .filter(|claim| claim.claim.is_young(at))
+            .filter(|claim| match claim.state {
+                RuleState::There => !shows(group, &claim.rule),
+                RuleState::Gone => shows(group, &claim.rule),
+                RuleState::Unknown => false,
+            })
+            .collect();
+        Contradictions {
+            messages: contradicted
+                .iter()
+                .flat_map(|claim| claim.claim.messages.iter().copied())
+                .collect(),
+            is_of_existence: false,
+            gone_rules: contradicted
+                .iter()
+                .filter(|claim| claim.state == RuleState::Gone)
+                .map(|claim| claim.rule.clone())
+                .collect(),
+        }
+    }
+
+    /// Whether young events of one second say opposite things about a rule: a group that passes needs another look.
+    pub(super) fn is_unsettled(&self, at: Timestamp) -> bool {
+        self.rules
+            .iter()
+            .any(|claim| claim.state == RuleState::Unknown && claim.claim.is_young(at))
+    }
+
+    /// The claims without those that a rule is gone which was replaced by another of the same effect: EC2 shows that
+    /// one, by its own id.
+    pub(super) fn without_replaced(mut self, shown: &[GroupRule]) -> Self {
+        self.rules.retain(|claim| {
+            let same: Vec<_> = shown
+                .iter()
+                .filter(|rule| rule.has_same_effect(&claim.rule))
+                .collect();
+            let is_replaced = claim.state == RuleState::Gone
+                && claim.rule.rule_id.is_some()
+                && !same.is_empty()
+                && same.iter().all(|rule| rule.rule_id != claim.rule.rule_id);
+            !is_replaced
+        });
+        self
     }
 }
 
-/// The same rule, modified in between or not, or two of the same effect.
-fn is_same_rule(one: &GroupRule, other: &GroupRule) -> bool {
-    let has_same_id = one.rule_id.is_some() && one.rule_id == other.rule_id;
-    let has_same_effect = (one.is_ingress, &one.source, &one.traffic)
-        == (other.is_ingress, &other.source, &other.traffic);
-    has_same_id || has_same_effect
+impl Claim {
+    /// This claim, with the messages of an equal one of the same second; an earlier one counts no more.
+    fn after(mut self, earlier: Option<Self>) -> Self {
+        if let Some(earlier) = earlier.filter(|earlier| earlier.since == self.since) {
+            self.messages.extend(earlier.messages);
+        }
+        self
+    }
+
+    fn is_young(&self, at: Timestamp) -> bool {
+        self.since
+            .is_some_and(|since| at.duration_since(since).abs() < YOUNG)
+    }
 }
 
-/// Is there such a rule among the group's permissions?
+impl Contradictions {
+    /// Whether EC2 shows what the events prove.
+    pub(super) fn is_empty(&self) -> bool {
+        self.messages.is_empty()
+    }
+
+    /// Whether a rule that EC2 still shows, by an id that the event tells, should be gone.
+    pub(super) fn has_gone_rule_with_id(&self) -> bool {
+        self.gone_rules.iter().any(|rule| rule.rule_id.is_some())
+    }
+}
+
+/// What is to be published when EC2 still contradicts young events at the last look. A violation that EC2 shows, and that
+/// no event says is gone, is never withheld; a group that would pass or be gone is, until EC2 and the events agree.
+pub(super) fn settle(
+    contradictions: &Contradictions,
+    group: Option<&SecurityGroup>,
+    fails: impl Fn(&SecurityGroup) -> bool,
+) -> Settlement {
+    if contradictions.is_empty() {
+        return Settlement::AsShown;
+    }
+    let Some(group) = group.filter(|_| !contradictions.is_of_existence) else {
+        return Settlement::Withheld;
+    };
+    if contradictions.gone_rules.is_empty() {
+        return if fails(group) {
+            Settlement::AsShown
+        } else {
+            Settlement::Withheld
+        };
+    }
+    let reduced = without(group, &contradictions.gone_rules);
+    if fails(&reduced) {
+        Settlement::Reduced(Box::new(reduced))
+    } else {
+        Settlement::Withheld
+    }
+}
+
+/// The group without some of its ingress rules.
+fn without(group: &SecurityGroup, rules: &[GroupRule]) -> SecurityGroup {
+    let mut group = group.clone();
+    for permission in &mut group.ip_permissions {
+        let traffic = Traffic::of(permission);
+        permission.user_id_group_pairs.retain(|pair| {
+            !rules.iter().any(|rule| {
+                rule.traffic.is_same_as(&traffic) && pair.group_id.as_ref() == Some(&rule.source)
+            })
+        });
+    }
+    group.ip_permissions.retain(|permission| {
+        !(permission.user_id_group_pairs.is_empty()
+            && permission.ip_ranges.is_empty()
+            && permission.ipv6_ranges.is_empty()
+            && permission.prefix_list_ids.is_empty())
+    });
+    group
+}
+
+/// Whether the group has such a rule. A modified rule may be an egress rule.
 fn shows(group: &SecurityGroup, rule: &GroupRule) -> bool {
     let among = |permissions: &[IpPermission]| {
         permissions
@@ -131,103 +302,4 @@ fn is_rule(permission: &IpPermission, rule: &GroupRule) -> bool {
             .user_id_group_pairs
             .iter()
             .any(|pair| pair.group_id.as_ref() == Some(&rule.source))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::event::classify;
-
-    fn event(name: &str, time: &str) -> Trigger {
-        let path = format!("{}/events/{name}.json", env!("CARGO_MANIFEST_DIR"));
-        let mut event: serde_json::Value =
-            serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
-        event["detail"]["eventTime"] = time.into();
-        classify(&event).unwrap()
-    }
-
-    fn group(permissions: &str) -> SecurityGroup {
-        serde_json::from_str(&format!(
-            r#"{{"GroupId":"sg-0123456789abcdef0","IpPermissions":[{permissions}]}}"#
-        ))
-        .unwrap()
-    }
-
-    fn is_met(triggers: &[&Trigger], group: Option<&SecurityGroup>) -> bool {
-        Expectation::of(triggers).contradicted_by(group).is_none()
-    }
-
-    #[test]
-    fn what_an_event_proves_must_be_seen() {
-        let open =
-            group(r#"{"IpProtocol":"-1","UserIdGroupPairs":[{"GroupId":"sg-0fedcba9876543210"}]}"#);
-        let closed = group("");
-        for (name, with_open, with_closed, with_none) in [
-            ("authorize-ingress", true, false, false),
-            ("modify-rules", true, false, false),
-            ("modify-rules-several", false, false, false),
-            ("revoke-ingress", false, true, false),
-            ("revoke-ingress-by-rule-id", false, true, false),
-            ("authorize-egress", true, true, false),
-            ("create-security-group", true, true, false),
-            ("create-tags", true, true, false),
-            ("delete-security-group", false, false, true),
-        ] {
-            let event = event(name, "2026-11-24T09:00:00Z");
-            let met = [
-                is_met(&[&event], Some(&open)),
-                is_met(&[&event], Some(&closed)),
-                is_met(&[&event], None),
-            ];
-            assert_eq!(met, [with_open, with_closed, with_none], "{name}");
-        }
-    }
-
-    #[test]
-    fn of_several_events_on_one_rule_the_last_decides() {
-        let (authorized, revoked) = (
-            event("authorize-ingress", "2026-11-24T09:00:00Z"),
-            event("revoke-ingress", "2026-11-24T09:00:01Z"),
-        );
-        assert!(is_met(&[&authorized, &revoked], Some(&group(""))));
-        assert!(!is_met(&[&revoked, &authorized], Some(&group(""))));
-        let deleted = event("delete-security-group", "2026-11-24T09:00:02Z");
-        assert!(is_met(&[&authorized, &deleted], None));
-        assert!(Expectation::of(&[&authorized, &deleted]).is_deleted());
-    }
-
-    #[test]
-    fn of_two_modifications_of_one_rule_the_last_decides() {
-        let first = event("modify-rules", "2026-11-24T09:00:00Z");
-        let mut second = event("modify-rules", "2026-11-24T09:00:01Z");
-        if let ChangeProof::Existed { added, .. } = &mut second.proof {
-            added[0].traffic.protocol = crate::model::Protocol::new("udp");
-        }
-        let udp = group(
-            r#"{"IpProtocol":"udp","UserIdGroupPairs":[{"GroupId":"sg-0fedcba9876543210"}]}"#,
-        );
-        assert!(is_met(&[&first, &second], Some(&udp)));
-        assert!(!is_met(&[&second, &first], Some(&udp)));
-    }
-
-    #[test]
-    fn a_modified_rule_may_be_an_egress_rule() {
-        let modified = event("modify-rules", "2026-11-24T09:00:00Z");
-        let mut letting_out =
-            group(r#"{"IpProtocol":"-1","UserIdGroupPairs":[{"GroupId":"sg-0fedcba9876543210"}]}"#);
-        letting_out.ip_permissions_egress = std::mem::take(&mut letting_out.ip_permissions);
-        assert!(is_met(&[&modified], Some(&letting_out)));
-        let authorized = event("authorize-ingress", "2026-11-24T09:00:00Z");
-        assert!(!is_met(&[&authorized], Some(&letting_out)));
-    }
-
-    #[test]
-    fn only_a_young_event_is_ahead_of_ec2() {
-        let event = event("authorize-ingress", "2026-11-24T09:00:00Z");
-        let contradiction = Expectation::of(&[&event]).contradicted_by(None).unwrap();
-        assert!(contradiction.is_young("2026-11-24T09:00:59Z".parse().unwrap()));
-        assert!(!contradiction.is_young("2026-11-24T09:01:00Z".parse().unwrap()));
-        assert!(contradiction.is_young("2026-11-24T08:59:01Z".parse().unwrap()));
-        assert!(!contradiction.is_young("2026-11-24T08:59:00Z".parse().unwrap()));
-    }
 }

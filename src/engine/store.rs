@@ -1,33 +1,34 @@
-//! Where findings go.
-//!
-//! [`FindingStore`] is Security Hub in the function, and a [`Writer`] on the command line.
+//! Where findings are kept: [`FindingStore`] is Security Hub in the function. It knows no format.
 
 use std::future::Future;
-use std::io::{self, Write};
-use std::sync::{Mutex, PoisonError};
+use std::io;
 
 use jiff::Timestamp;
 
-use crate::finding::{Attribution, Finding};
+use crate::finding::{Attribution, Finding, Fingerprint, Lifecycle};
 use crate::model::{GroupId, VpcId};
-use crate::policy::Status;
-use crate::report::asff::InvalidFinding;
-use crate::report::{Format, Report, ReportError, Summary};
 
-/// A sink of findings.
+/// Most values of one filter ([`FindingFilter`]): GetFindings takes 20
+/// (<https://docs.aws.amazon.com/securityhub/1.0/APIReference/API_AwsSecurityFindingFilters.html>).
+pub const FILTER_VALUES: usize = 20;
+/// Findings of one call of BatchImportFindings
+/// (<https://docs.aws.amazon.com/securityhub/1.0/APIReference/API_BatchImportFindings.html>).
+pub const IMPORT: usize = 100;
+
+/// A store of findings.
 pub trait FindingStore {
-    /// Publishes findings. That one is refused does not keep the others from being published.
+    /// Publishes findings. One that is refused does not keep the others from being published.
     fn publish(&self, findings: &[Finding]) -> impl Future<Output = Result<(), StoreError>> + Send;
 
-    /// A page of the product's own findings that stand there: the first, or the one after another.
-    fn standing(
+    /// A page of the product's own published findings: the first, or the one after another.
+    fn published(
         &self,
-        which: FindingFilter<'_>,
+        filter: FindingFilter<'_>,
         after: Option<String>,
     ) -> impl Future<Output = Result<PublishedPage, StoreError>> + Send;
 }
 
-/// FindingFilter of the product's own findings.
+/// Which of the product's own findings.
 #[derive(Debug, Clone, Copy)]
 pub enum FindingFilter<'a> {
     /// The active ones.
@@ -36,72 +37,53 @@ pub enum FindingFilter<'a> {
     Exempt,
     /// The archived ones that were last updated after this moment.
     ArchivedAfter(Timestamp),
-    /// The active ones of groups that were in one of these VPCs, at most [`VALUES`].
+    /// Those that an event published at or after this moment.
+    ByEventSince(Timestamp),
+    /// The active ones of groups that were in one of these VPCs, at most [`FILTER_VALUES`].
     InVpcs(&'a [VpcId]),
-    /// Those of these groups, at most [`VALUES`].
+    /// Those of these groups, at most [`FILTER_VALUES`].
     Of(&'a [GroupId]),
 }
 
-/// Most values of one filter of GetFindings.
-pub const VALUES: usize = 20;
-
-/// One of the product's own findings, as much of it as a sweep needs.
+/// One of the product's own findings, as it was published.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PublishedFinding {
     /// The group.
     pub group_id: GroupId,
     /// The VPC that the group was in.
     pub vpc_id: Option<VpcId>,
-    /// What it said of the group.
-    pub verdict: Option<Status>,
-    /// `sg-trust/digest`, which tells whether anything changed.
-    pub digest: Option<u64>,
+    /// The stage of its life; absent where somebody else's import left one that does not fit together.
+    pub lifecycle: Option<Lifecycle>,
+    /// What it said, as far as it stands there as it was published.
+    pub fingerprint: Option<Fingerprint>,
     /// `UpdatedAt`.
     pub updated_at: Option<Timestamp>,
-    /// The events that led to it.
-    pub event: Option<Box<Attribution>>,
+    /// The events behind it.
+    pub attribution: Attribution,
 }
 
 /// Some of the product's own findings.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct PublishedPage {
-    /// What it has.
+    /// What the page has.
     pub findings: Vec<PublishedFinding>,
     /// What to ask the next page with; absent on the last.
     pub next: Option<String>,
 }
 
-/// Takes every finding and keeps none: for where findings are only shown.
-#[derive(Debug, Clone, Copy)]
-pub struct DiscardStore;
-
-impl FindingStore for DiscardStore {
-    async fn publish(&self, _: &[Finding]) -> Result<(), StoreError> {
-        Ok(())
-    }
-
-    async fn standing(
-        &self,
-        _: FindingFilter<'_>,
-        _: Option<String>,
-    ) -> Result<PublishedPage, StoreError> {
-        Ok(PublishedPage::default())
-    }
-}
-
-/// Findings that were not published.
+/// Findings that were not published, or could not be read.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// The sink may take them later: a time-out, throttling, a fault of the service.
+    /// The store may answer later: a time-out, throttling, a fault of the service.
     #[error("{0}")]
     Unavailable(String),
-    /// The sink will not take any, however often it is asked: a denied call, a hub that is off.
+    /// The store refuses, however often it is asked: a denied call, a hub that is off.
     #[error("{0}")]
     Rejected(String),
-    /// These were refused; the others were taken.
+    /// These findings were refused; the others were taken.
     #[error("{} refused: {}", count(.0.len()), .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
     Refused(Vec<Refusal>),
-    /// These were refused, and others were not taken because of an error.
+    /// These findings were refused, and others were not taken because of an error.
     #[error("{error}; {}", Self::Refused(.refused.clone()))]
     Partly {
         /// The refused ones.
@@ -119,25 +101,16 @@ pub enum StoreError {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{id} ({code}: {message})")]
 pub struct Refusal {
-    /// The finding's id.
+    /// The group that the finding is about; unknown where the answer names a finding that was not sent.
+    pub group_id: Option<GroupId>,
+    /// The finding's id, as the answer names it.
     pub id: String,
     /// Security Hub's error code, or `InvalidFinding` when the product's own check refused it.
     pub code: String,
     /// What the code says.
     pub message: String,
-    /// Is it worth sending again?
+    /// Whether it is worth sending again.
     pub is_retryable: bool,
-}
-
-impl From<InvalidFinding> for Refusal {
-    fn from(unfit: InvalidFinding) -> Self {
-        Self {
-            message: unfit.faults.join(", "),
-            id: unfit.id,
-            code: "InvalidFinding".to_owned(),
-            is_retryable: false,
-        }
-    }
 }
 
 fn count(findings: usize) -> String {
@@ -162,7 +135,7 @@ impl StoreError {
         }
     }
 
-    /// Is it worth sending again? Of refused findings: is any?
+    /// Whether it is worth trying again; of refused findings, whether any is.
     #[must_use]
     pub fn is_retryable(&self) -> bool {
         match self {
@@ -176,72 +149,16 @@ impl StoreError {
     }
 }
 
-/// Writes a report of the findings.
-#[derive(Debug)]
-pub struct Writer<W>(Mutex<Inner<W>>);
+/// Takes every finding and keeps none: for where findings are only shown.
+#[derive(Debug, Clone, Copy)]
+pub struct DiscardStore;
 
-#[derive(Debug)]
-struct Inner<W> {
-    report: Report,
-    out: W,
-}
-
-impl<W: Write> Writer<W> {
-    /// Of a format, to a place.
-    #[must_use]
-    pub fn new(format: Format, out: W) -> Self {
-        Self(Mutex::new(Inner {
-            report: Report::new(format),
-            out,
-        }))
+impl FindingStore for DiscardStore {
+    async fn publish(&self, _: &[Finding]) -> Result<(), StoreError> {
+        Ok(())
     }
 
-    /// Adds findings to the report.
-    ///
-    /// # Errors
-    /// When one is not fit for the format, or the place does not take them.
-    pub fn write(&self, findings: &[Finding]) -> Result<(), StoreError> {
-        let mut inner = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let Inner { report, out } = &mut *inner;
-        let mut refusals = Vec::new();
-        for finding in findings {
-            match report.finding(finding) {
-                Ok(text) => out.write_all(text.as_bytes()).map_err(StoreError::Write)?,
-                Err(ReportError::InvalidFinding(unfit)) => refusals.push(unfit.into()),
-                Err(error) => return Err(StoreError::Rejected(error.to_string())),
-            }
-        }
-        if refusals.is_empty() {
-            Ok(())
-        } else {
-            Err(StoreError::Refused(refusals))
-        }
-    }
-
-    /// Ends the report: how many groups came out how.
-    ///
-    /// # Errors
-    /// When the place does not take the end.
-    pub fn finish(self) -> Result<Summary, StoreError> {
-        let Inner { report, mut out } = self.0.into_inner().unwrap_or_else(PoisonError::into_inner);
-        let summary = *report.summary();
-        let end = report
-            .finish()
-            .map_err(|error| StoreError::Rejected(error.to_string()))?;
-        out.write_all(end.as_bytes())
-            .and_then(|()| out.flush())
-            .map_err(StoreError::Write)?;
-        Ok(summary)
-    }
-}
-
-impl<W: Write + Send> FindingStore for Writer<W> {
-    async fn publish(&self, findings: &[Finding]) -> Result<(), StoreError> {
-        self.write(findings)
-    }
-
-    /// Nothing stands where nothing is kept.
-    async fn standing(
+    async fn published(
         &self,
         _: FindingFilter<'_>,
         _: Option<String>,

@@ -39,6 +39,12 @@ pub struct Message {
 }
 
 impl Batch {
+    /// The events that could be read.
+    pub fn triggers(&self) -> impl Iterator<Item = &Trigger> {
+        let triggers = self.messages.iter();
+        triggers.filter_map(|message| message.trigger.as_ref().ok())
+    }
+
     /// Leaves out what counts only with `[sensitivity]` in the settings.
     pub fn forget_references(&mut self) {
         for message in &mut self.messages {

@@ -17,6 +17,21 @@ pub struct GroupRule {
     pub traffic: Traffic,
 }
 
+impl GroupRule {
+    /// Whether the two are one rule, modified in between or not, or rules of the same effect.
+    #[must_use]
+    pub fn is_same_as(&self, other: &Self) -> bool {
+        let has_same_id = self.rule_id.is_some() && self.rule_id == other.rule_id;
+        has_same_id || self.is_ingress == other.is_ingress && self.has_same_effect(other)
+    }
+
+    /// Whether both let the same source in with the same traffic.
+    #[must_use]
+    pub fn has_same_effect(&self, other: &Self) -> bool {
+        self.source == other.source && self.traffic.is_same_as(&other.traffic)
+    }
+}
+
 /// Protocol and ports of a permission, as EC2 has them: a rule is revoked by exactly these.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Traffic {

@@ -127,6 +127,19 @@ impl Verdict {
         }
     }
 
+    /// The verdict with the ids of the rules behind its violations; see [`rule_ids`].
+    #[must_use]
+    pub fn with_rule_ids(self, rules: &[GroupRule]) -> Self {
+        let named = |violation: Violation| Violation {
+            rule_ids: rule_ids(&violation, rules),
+            ..violation
+        };
+        Self {
+            violations: self.violations.into_iter().map(named).collect(),
+            ..self
+        }
+    }
+
     /// The violations, those that are not exempt first, the most severe first, otherwise in their own order.
     #[must_use]
     pub fn most_severe_first(&self) -> Vec<&Violation> {
@@ -206,19 +219,13 @@ impl Violation {
                 .iter()
                 .any(|rule| rule.traffic.is_same_as(traffic))
     }
-
-    /// Notes the ids of the rules behind it; see [`rule_ids`].
-    pub fn name_rules(&mut self, rules: &[&GroupRule]) {
-        self.rule_ids = rule_ids(self, rules);
-    }
 }
 
 /// The ids of the rules behind a violation, among the rules of its group. None, unless every rule behind it has one:
 /// what is revoked by ids must be all of it.
-#[must_use]
-pub fn rule_ids(violation: &Violation, rules: &[&GroupRule]) -> Vec<RuleId> {
+fn rule_ids(violation: &Violation, rules: &[GroupRule]) -> Vec<RuleId> {
     let behind = |rule: &OpenRule| {
-        let is_behind = |one: &&&GroupRule| {
+        let is_behind = |one: &&GroupRule| {
             violation.source.group_id.as_ref() == Some(&one.source)
                 && one.traffic.is_same_as(&rule.traffic)
         };

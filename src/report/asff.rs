@@ -10,15 +10,12 @@
 use std::collections::{BTreeMap, HashMap};
 use std::io;
 
-use serde_json::Value;
-use sha2::{Digest as _, Sha256};
-
+use super::prose;
 use crate::event::Record;
-use crate::finding::{Attribution, Finding, Subject};
+use crate::finding::{Attribution, Cause, Finding, Lifecycle, OpenedRule, Opener, Subject};
 use crate::model::{GroupPair, IpPermission, RuleId, SecurityGroup, Traffic};
 use crate::policy::{self, Status, Verdict, Violation};
 use crate::remediation::command::Fix;
-use crate::report::prose;
 use crate::text::{escape, truncate, utf16_len};
 
 mod check;
@@ -31,6 +28,10 @@ pub use types::*;
 pub const DIGEST: &str = "sg-trust/digest";
 /// The product field with the VPC, for when the VPC goes.
 pub const VPC: &str = "sg-trust/vpc";
+/// The product field with what made the product publish: an event, or a run over all groups.
+pub const PUBLISHED_BY: &str = "sg-trust/published-by";
+/// Its value where an event did.
+pub const BY_EVENT: &str = "event";
 /// The product field with the verdict.
 pub const VERDICT: &str = "sg-trust/verdict";
 
@@ -62,8 +63,6 @@ const TAG_VALUE: usize = 256;
 pub fn render(finding: &Finding) -> Result<Asff, InvalidFinding> {
     let mut asff = unfinished(finding);
     shrink(&mut asff, finding);
-    let digest = digest(&asff);
-    asff.product_fields.insert(DIGEST.to_owned(), digest);
     let faults = check(&asff);
     if faults.is_empty() {
         Ok(asff)
@@ -122,11 +121,11 @@ fn unfinished(finding: &Finding) -> Asff {
             },
         },
         compliance: Compliance {
-            status: finding.compliance_status().as_str(),
+            status: compliance_status(finding.lifecycle()),
             related_requirements: context.related_requirements.clone(),
             status_reasons: status_reasons(verdict),
         },
-        record_state: finding.record_state().as_str(),
+        record_state: record_state(finding.is_active()),
         product_fields: product_fields(finding, group, verdict),
         resources: [Resource {
             kind: "AwsEc2SecurityGroup",
@@ -206,10 +205,8 @@ fn description(finding: &Finding, group: Option<&SecurityGroup>) -> String {
         )
         .into_owned();
     }
-    let opener = finding
-        .event
-        .as_ref()
-        .and_then(|event| event.opened.as_ref()?.actor.as_deref());
+    let opener = finding.attribution.opener.as_ref();
+    let opener = opener.and_then(|opener| opener.record.actor.as_deref());
     let closing = opener
         .map(|actor| format!(" Opened by {}.", truncate(&escape(actor), 300)))
         .unwrap_or_default();
@@ -275,7 +272,9 @@ fn product_fields(
     put("policy", policy::ID);
     put("version", env!("CARGO_PKG_VERSION"));
     put("mitre", policy::MITRE);
-    put("verdict", verdict_of(finding));
+    put("verdict", finding.lifecycle().as_str());
+    put("digest", &finding.fingerprint().to_string());
+    put("published-by", published_by(finding.cause));
     if let Some(vpc) = group.and_then(|group| group.vpc_id.as_ref()) {
         put("vpc", &escape(vpc.as_str()));
     }
@@ -299,8 +298,8 @@ fn product_fields(
             }
         }
     }
-    for (name, value) in finding.event.iter().flat_map(event_fields) {
-        put(name, &escape(value));
+    for (name, value) in event_fields(&finding.attribution) {
+        put(name, &escape(&value));
     }
     fields
 }
@@ -311,12 +310,28 @@ fn joined(ids: &[RuleId]) -> String {
     ids.join(" ")
 }
 
-fn verdict_of(finding: &Finding) -> &'static str {
-    match &finding.subject {
-        Subject::Evaluated(_, verdict) => verdict.status.as_str(),
-        Subject::Gone => "GONE",
-        Subject::Retired => "RETIRED",
+fn published_by(cause: Cause) -> &'static str {
+    match cause {
+        Cause::Event => BY_EVENT,
+        Cause::Sweep => "sweep",
     }
+}
+
+/// `Compliance.Status` of a finding in a stage of its life.
+#[must_use]
+pub fn compliance_status(lifecycle: Lifecycle) -> &'static str {
+    match lifecycle {
+        Lifecycle::Passed => "PASSED",
+        Lifecycle::Failed => "FAILED",
+        Lifecycle::Exempt => "WARNING",
+        Lifecycle::Gone | Lifecycle::Retired => "NOT_AVAILABLE",
+    }
+}
+
+/// `RecordState` of a finding that is active, or not.
+#[must_use]
+pub fn record_state(is_active: bool) -> &'static str {
+    if is_active { "ACTIVE" } else { "ARCHIVED" }
 }
 
 /// `all-traffic protocol -1 ports 0-65535 source sg-0bbb`.
@@ -365,21 +380,26 @@ const OPENED: [EventField; 3] = [
     ("opened-event-id", |record| &record.id),
 ];
 
+const OPENED_RULE: &str = "opened-rule";
+
 /// What led to this evaluation, and who opened the group, where an event tells.
-fn event_fields(event: &Attribution) -> Vec<(&'static str, &str)> {
-    let last = LAST_EVENT.iter().map(|(name, of)| (*name, of(&event.last)));
-    let opened = event
-        .opened
-        .iter()
-        .flat_map(|record| OPENED.iter().map(|(name, of)| (*name, of(record))));
-    last.chain(opened)
-        .filter_map(|(name, value)| Some((name, value.as_deref()?)))
-        .collect()
+fn event_fields(attribution: &Attribution) -> Vec<(&'static str, String)> {
+    let value = |record: &Record, (name, of): &EventField| Some((*name, of(record).clone()?));
+    let last = attribution.last.iter();
+    let mut fields: Vec<_> = last
+        .flat_map(|record| LAST_EVENT.iter().filter_map(|field| value(record, field)))
+        .collect();
+    if let Some(Opener { record, rule }) = &attribution.opener {
+        fields.extend(OPENED.iter().filter_map(|field| value(record, field)));
+        fields.push((OPENED_RULE, rule.to_string()));
+    }
+    fields
 }
 
-/// The events that a finding's product fields tell: the way back.
+/// The events that a finding's product fields tell: the way back. An opener without the rule that he opened is none: it
+/// could not be told whether the rule still stands.
 #[must_use]
-pub fn evidence_in(fields: &HashMap<String, String>) -> Option<Attribution> {
+pub fn attribution_in(fields: &HashMap<String, String>) -> Attribution {
     let value = |name: &str| fields.get(&field(name)).cloned();
     let last = Record {
         name: value("last-event-name"),
@@ -391,14 +411,19 @@ pub fn evidence_in(fields: &HashMap<String, String>) -> Option<Attribution> {
         source_identity: value("last-event-source-identity"),
         on_behalf_of: value("last-event-on-behalf-of"),
     };
-    let opener = Record {
+    let record = Record {
         actor: value("opened-by"),
         time: value("opened-at"),
         id: value("opened-event-id"),
         ..Record::default()
     };
-    let opened = Some(opener).filter(|opener| *opener != Record::default());
-    (last != Record::default() || opened.is_some()).then_some(Attribution { last, opened })
+    let rule = value(OPENED_RULE).and_then(|rule| OpenedRule::parse(&rule));
+    Attribution {
+        last: Some(last).filter(|last| *last != Record::default()),
+        opener: rule
+            .filter(|_| record != Record::default())
+            .map(|rule| Opener { record, rule }),
+    }
 }
 
 /// The tags that Security Hub takes: the others are left out.
@@ -531,7 +556,7 @@ fn shrink(asff: &mut Asff, finding: &Finding) {
         ),
     ];
     for (what, kept) in fewer {
-        if size(asff) <= FINDING_BYTES - DIGEST_FIELD_BYTES {
+        if size(asff) <= FINDING_BYTES {
             return;
         }
         let [
@@ -550,9 +575,6 @@ fn shrink(asff: &mut Asff, finding: &Finding) {
     }
 }
 
-/// What the digest adds: `"sg-trust/digest":"0123456789abcdef",`.
-const DIGEST_FIELD_BYTES: usize = 64;
-
 /// The finding's bytes, as JSON.
 fn size(asff: &Asff) -> usize {
     struct Count(usize);
@@ -568,70 +590,4 @@ fn size(asff: &Asff) -> usize {
     }
     let mut count = Count(0);
     serde_json::to_writer(&mut count, asff).map_or(usize::MAX, |()| count.0)
-}
-
-/// The first 16 hexadecimal digits of SHA-256 over the finding's compact JSON with sorted keys, without what changes
-/// although the account did not: the times, the Description, the version, the fixes, the rules' ids, and the event.
-fn digest(asff: &Asff) -> String {
-    let mut value = serde_json::to_value(asff).unwrap_or_default();
-    if let Some(members) = value.as_object_mut() {
-        for name in ["CreatedAt", "UpdatedAt", "LastObservedAt", "Description"] {
-            members.remove(name);
-        }
-        if let Some(fields) = members
-            .get_mut("ProductFields")
-            .and_then(Value::as_object_mut)
-        {
-            fields.retain(|name, _| !is_left_out_of_digest(name));
-        }
-    }
-    let mut json = String::with_capacity(4096);
-    write_canonical(&value, &mut json);
-    let hash = Sha256::digest(json);
-    hash.iter()
-        .take(8)
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
-}
-
-fn is_left_out_of_digest(name: &str) -> bool {
-    let Some(name) = name.strip_prefix(concat!(env!("CARGO_PKG_NAME"), "/")) else {
-        return false;
-    };
-    name == "digest"
-        || name == "version"
-        || ["rule/", "fix/", "last-event-", "opened-"]
-            .iter()
-            .any(|prefix| name.starts_with(prefix))
-}
-
-/// Writes compact JSON with sorted keys, whatever order the maps of `serde_json` keep in this build.
-fn write_canonical(value: &Value, json: &mut String) {
-    match value {
-        Value::Object(members) => {
-            let mut members: Vec<_> = members.iter().collect();
-            members.sort_by_key(|(name, _)| name.as_str());
-            json.push('{');
-            for (index, (name, value)) in members.into_iter().enumerate() {
-                if index > 0 {
-                    json.push(',');
-                }
-                json.push_str(&Value::from(name.as_str()).to_string());
-                json.push(':');
-                write_canonical(value, json);
-            }
-            json.push('}');
-        }
-        Value::Array(items) => {
-            json.push('[');
-            for (index, item) in items.iter().enumerate() {
-                if index > 0 {
-                    json.push(',');
-                }
-                write_canonical(item, json);
-            }
-            json.push(']');
-        }
-        other => json.push_str(&other.to_string()),
-    }
 }

@@ -11,6 +11,7 @@ mod explain;
 mod input;
 #[cfg(feature = "aws")]
 mod live;
+mod output;
 mod policy;
 mod region;
 mod replay;

@@ -4,8 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use anyhow::{Context as _, anyhow, bail};
-use sg_trust::engine::stats::RunStats;
-use sg_trust::engine::store::{DiscardStore, Writer};
+use sg_trust::engine::store::DiscardStore;
 use sg_trust::engine::{Engine, RunResult};
 use sg_trust::event::{self, Batch, Trigger};
 use sg_trust::finding::{Context, Finding, Passed};
@@ -16,6 +15,7 @@ use sg_trust::policy::Settings;
 
 use crate::check::FormatArgument;
 use crate::input::{self, read_event};
+use crate::output::Writer;
 use crate::region::{parse_region, place_of, region_of_environment, with_partition};
 use crate::terminal::{Outcome, Terminal};
 
@@ -86,14 +86,13 @@ pub(crate) fn run(
     let batch = event::read(&event);
     let mut out = Vec::new();
     let writer = Writer::new(FormatArgument::from(arguments.format).into(), &mut out);
-    let mut trace = RunStats::default();
     let handled = match &arguments.groups {
-        Some(groups) => offline(arguments, groups, &batch, policy, &writer, &mut trace),
-        None => live(arguments, &batch, policy, &writer, &mut trace),
+        Some(groups) => offline(arguments, groups, &batch, policy, &writer),
+        None => live(arguments, &batch, policy, &writer),
     };
     let handled = handled.with_context(|| event_name.to_owned())?;
     let summary = writer.finish()?;
-    for warning in trace.warnings() {
+    for warning in handled.stats.all_warnings() {
         terminal.say(warning);
     }
     report(
@@ -114,7 +113,6 @@ fn offline(
     batch: &Batch,
     policy: &Settings,
     writer: &Out<'_>,
-    trace: &mut RunStats,
 ) -> anyhow::Result<RunResult> {
     let (_, snapshot) = input::snapshot(groups)?;
     let scope = scope(arguments, batch, &snapshot)?;
@@ -130,7 +128,7 @@ fn offline(
     Ok(match arguments.format {
         // What would stand in the hub, which a sweep does not tell what it need not know.
         ReplayFormat::Asff => {
-            runtime.block_on(Engine::new(policy, context, &snapshot, writer).handle(batch, trace))
+            runtime.block_on(Engine::new(policy, context, &snapshot, writer).handle(batch))
         }
         ReplayFormat::Table | ReplayFormat::Json => {
             let observer = |finding: &Finding| writer.write(std::slice::from_ref(finding));
@@ -140,20 +138,14 @@ fn offline(
                     observer: Some(&observer),
                     ..pipeline
                 }
-                .handle(batch, trace),
+                .handle(batch),
             )
         }
     })
 }
 
 #[cfg(not(feature = "aws"))]
-fn live(
-    _: &Arguments,
-    _: &Batch,
-    _: &Settings,
-    _: &Out<'_>,
-    _: &mut RunStats,
-) -> anyhow::Result<RunResult> {
+fn live(_: &Arguments, _: &Batch, _: &Settings, _: &Out<'_>) -> anyhow::Result<RunResult> {
     bail!("{}", crate::terminal::NOT_BUILT_IN)
 }
 
@@ -163,7 +155,6 @@ fn live(
     batch: &Batch,
     policy: &Settings,
     writer: &Out<'_>,
-    trace: &mut RunStats,
 ) -> anyhow::Result<RunResult> {
     use sg_trust::aws::{Account, Timeouts};
 
@@ -181,7 +172,7 @@ fn live(
                 observer: Some(&observer),
                 ..pipeline
             }
-            .handle(batch, trace)
+            .handle(batch)
             .await
         } else {
             let pipeline = Engine::new(policy, context, &source, &DiscardStore);
@@ -189,7 +180,7 @@ fn live(
                 observer: Some(&observer),
                 ..pipeline
             }
-            .handle(batch, trace)
+            .handle(batch)
             .await
         })
     })?

@@ -57,11 +57,11 @@ async fn scan(
 ) -> anyhow::Result<Outcome> {
     use jiff::Timestamp;
     use sg_trust::aws::Account;
-    use sg_trust::engine::stats::RunStats;
-    use sg_trust::engine::store::Writer;
     use sg_trust::finding::Finding;
     use sg_trust::policy::day_of;
     use sg_trust::policy::exemption::{self, Usage};
+
+    use crate::output::Writer;
 
     let account = Account::sign_in(arguments.regions.first()).await?;
     let regions = match (&arguments.regions, arguments.all_regions) {
@@ -92,16 +92,14 @@ async fn scan(
             ));
             bar.suspend(|| writer.write(std::slice::from_ref(finding)))
         };
-        let mut trace = RunStats::default();
-        let swept = sweep(&account, policy, arguments.publish, &observer, &mut trace).await;
-        usage.join(&trace.usage);
-        warnings.extend(
-            trace
-                .rules_unknown
-                .take()
-                .map(|why| format!("{region}: {why}")),
-        );
-        if let Err(error) = swept {
+        let swept = async {
+            let run = sweep(&account, policy, arguments.publish, &observer).await?;
+            usage.join(&run.stats.usage);
+            let of_run = run.stats.warnings.iter();
+            warnings.extend(of_run.map(|why| format!("{region}: {why}")));
+            anyhow::Ok(run.end?)
+        };
+        if let Err(error) = swept.await {
             failures.push(format!("{region}: {error:#}"));
         }
     }
@@ -132,8 +130,9 @@ async fn sweep(
     policy: &Settings,
     publish: bool,
     observer: &sg_trust::engine::Observer<'_>,
-    trace: &mut sg_trust::engine::stats::RunStats,
-) -> anyhow::Result<()> {
+) -> anyhow::Result<sg_trust::engine::SweepRun> {
+    use std::collections::BTreeSet;
+
     use sg_trust::aws::Timeouts;
     use sg_trust::engine::Engine;
     use sg_trust::engine::store::DiscardStore;
@@ -142,21 +141,18 @@ async fn sweep(
     let source = account.source(Timeouts::SWEEP);
     if publish {
         let store = account.store(Timeouts::SWEEP).await?;
-        let pipeline = Engine::new(policy, context, &source, &store);
-        Engine {
+        let engine = Engine::new(policy, context, &source, &store);
+        let engine = Engine {
             observer: Some(observer),
-            ..pipeline
-        }
-        .sweep_account(trace)
-        .await?;
+            ..engine
+        };
+        Ok(engine.sweep(&BTreeSet::new()).await)
     } else {
-        let pipeline = Engine::new(policy, context, &source, &DiscardStore);
-        Engine {
+        let engine = Engine::new(policy, context, &source, &DiscardStore);
+        let engine = Engine {
             observer: Some(observer),
-            ..pipeline
-        }
-        .sweep_account(trace)
-        .await?;
+            ..engine
+        };
+        Ok(engine.sweep(&BTreeSet::new()).await)
     }
-    Ok(())
 }

@@ -1,0 +1,94 @@
+//! Findings as a report on a place to write to: the store of findings where nothing is published.
+
+use std::io::Write;
+use std::sync::{Mutex, PoisonError};
+
+use sg_trust::engine::store::{FindingFilter, FindingStore, PublishedPage, Refusal, StoreError};
+use sg_trust::finding::Finding;
+use sg_trust::report::asff::InvalidFinding;
+use sg_trust::report::{Format, Report, ReportError, Summary};
+
+/// A finding that the format does not take.
+fn refusal(finding: &Finding, invalid: &InvalidFinding) -> Refusal {
+    Refusal {
+        group_id: Some(finding.group_id.clone()),
+        id: invalid.id.clone(),
+        code: "InvalidFinding".to_owned(),
+        message: invalid.faults.join(", "),
+        is_retryable: false,
+    }
+}
+
+/// Writes a report of the findings.
+#[derive(Debug)]
+pub(crate) struct Writer<W>(Mutex<Inner<W>>);
+
+#[derive(Debug)]
+struct Inner<W> {
+    report: Report,
+    out: W,
+}
+
+impl<W: Write> Writer<W> {
+    /// Of a format, to a place.
+    pub(crate) fn new(format: Format, out: W) -> Self {
+        Self(Mutex::new(Inner {
+            report: Report::new(format),
+            out,
+        }))
+    }
+
+    /// Adds findings to the report.
+    ///
+    /// # Errors
+    /// When one is not fit for the format, or the place does not take them.
+    pub(crate) fn write(&self, findings: &[Finding]) -> Result<(), StoreError> {
+        let mut inner = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let Inner { report, out } = &mut *inner;
+        let mut refusals = Vec::new();
+        for finding in findings {
+            match report.finding(finding) {
+                Ok(text) => out.write_all(text.as_bytes()).map_err(StoreError::Write)?,
+                Err(ReportError::InvalidFinding(invalid)) => {
+                    refusals.push(refusal(finding, &invalid))
+                }
+                Err(error) => return Err(StoreError::Rejected(error.to_string())),
+            }
+        }
+        if refusals.is_empty() {
+            Ok(())
+        } else {
+            Err(StoreError::Refused(refusals))
+        }
+    }
+
+    /// Ends the report: how many groups came out how.
+    ///
+    /// # Errors
+    /// When the place does not take the end.
+    pub(crate) fn finish(self) -> Result<Summary, StoreError> {
+        let Inner { report, mut out } = self.0.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let summary = *report.summary();
+        let end = report
+            .finish()
+            .map_err(|error| StoreError::Rejected(error.to_string()))?;
+        out.write_all(end.as_bytes())
+            .and_then(|()| out.flush())
+            .map_err(StoreError::Write)?;
+        Ok(summary)
+    }
+}
+
+impl<W: Write + Send> FindingStore for Writer<W> {
+    async fn publish(&self, findings: &[Finding]) -> Result<(), StoreError> {
+        self.write(findings)
+    }
+
+    async fn published(
+        &self,
+        _: FindingFilter<'_>,
+        _: Option<String>,
+    ) -> Result<PublishedPage, StoreError> {
+        Ok(PublishedPage::default())
+    }
+}

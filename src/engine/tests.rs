@@ -1,0 +1,1 @@
+//! The engine with a fake source and a fake store.

@@ -1,0 +1,203 @@
+//! Who caused a finding: the last event, and the event that opened one of its violations.
+//!
+//! To name the wrong person is worse than to name nobody. An event is believed to have opened a violation only when the
+//! rule that it added is behind one, and it is either so young that nobody else can have replaced the rule since, or EC2
+//! still shows the very rule (by its id) that the event's answer gave.
+
+use std::fmt;
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::event::{ChangeProof, Record, Trigger};
+use crate::model::{GroupId, GroupRule, Protocol};
+use crate::policy::Violation;
+
+/// An event that is no older than this is believed without another look at the rules.
+const BELIEVED: SignedDuration = SignedDuration::from_mins(5);
+/// The calls that give new rules an id.
+const AUTHORIZE: &str = "AuthorizeSecurityGroupIngress";
+
+/// The events behind a finding.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Attribution {
+    /// What led to this evaluation: who, when, from where.
+    pub last: Option<Record>,
+    /// Who opened one of the violations.
+    pub opener: Option<Opener>,
+}
+
+/// Who opened a violation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Opener {
+    /// The event that added the rule.
+    pub record: Record,
+    /// The violation that the rule is behind.
+    pub rule: OpenedRule,
+}
+
+/// Which violation somebody opened: `sg-0bbb tcp`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OpenedRule {
+    pub source: GroupId,
+    /// The violation's protocol.
+    pub protocol: Protocol,
+}
+
+impl Attribution {
+    /// What events tell about a group with these violations, as EC2 showed it at a moment. `shown` are the group's rules,
+    /// where they were asked for ([`needs_rules`](Self::needs_rules)).
+    #[must_use]
+    pub fn of(
+        events: &[&Trigger],
+        violations: &[Violation],
+        at: Timestamp,
+        shown: &[GroupRule],
+    ) -> Self {
+        let events = in_time(events);
+        let last = events
+            .iter()
+            .rev()
+            .find(|event| event.record.name.is_some())
+            .map(|event| event.record.clone());
+        let candidates = candidates(&events, violations);
+        let believed: Vec<_> = candidates
+            .iter()
+            .filter(|candidate| candidate.is_believed(at) || candidate.is_shown(shown))
+            .collect();
+        let opener = believed.last().filter(|newest| {
+            // Two people in one second: which of them came last is not known.
+            believed.iter().all(|other| {
+                other.event.record.moment() != newest.event.record.moment()
+                    || other.event.record.actor == newest.event.record.actor
+                    || other.rule != newest.rule
+            })
+        });
+        Self {
+            last,
+            opener: opener.map(|candidate| Opener {
+                record: candidate.event.record.clone(),
+                rule: candidate.opened.clone(),
+            }),
+        }
+    }
+
+    /// Whether the group's rules must be asked for, to tell whether an older event's rule is still there.
+    #[must_use]
+    pub fn needs_rules(events: &[&Trigger], violations: &[Violation], at: Timestamp) -> bool {
+        let events = in_time(events);
+        let candidates = candidates(&events, violations);
+        !candidates.iter().any(|candidate| candidate.is_believed(at))
+            && candidates.iter().any(Candidate::can_be_shown)
+    }
+
+    /// What of a published finding's attribution holds for the one that replaces it: the last event while the stage of
+    /// life stays, the opener while the violation stands.
+    #[must_use]
+    pub fn kept(self, is_same_stage: bool, violations: &[Violation]) -> Self {
+        Self {
+            last: self.last.filter(|_| is_same_stage),
+            opener: self
+                .opener
+                .filter(|opener| violations.iter().any(|found| opener.rule.is_behind(found))),
+        }
+    }
+
+    /// Whether it tells nothing.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.last.is_none() && self.opener.is_none()
+    }
+}
+
+impl OpenedRule {
+    /// The rule behind a violation; absent where the source has no id.
+    fn of(violation: &Violation) -> Option<Self> {
+        Some(Self {
+            source: violation.source.group_id.clone()?,
+            protocol: violation.protocol.clone(),
+        })
+    }
+
+    fn is_behind(&self, violation: &Violation) -> bool {
+        Self::of(violation).as_ref() == Some(self)
+    }
+
+    /// The rule by the text that findings carry.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let (source, protocol) = text.split_once(' ')?;
+        let is_whole = !source.is_empty() && !protocol.is_empty();
+        is_whole.then(|| Self {
+            source: GroupId::new(source),
+            protocol: Protocol::new(protocol),
+        })
+    }
+}
+
+impl fmt::Display for OpenedRule {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{} {}", self.source, self.protocol)
+    }
+}
+
+/// An event that added a rule which is behind a violation.
+struct Candidate<'a> {
+    event: &'a Trigger,
+    rule: &'a GroupRule,
+    opened: OpenedRule,
+    /// Whether a later event took the rule away again: whoever added it anew is not this one.
+    is_taken_back: bool,
+}
+
+impl Candidate<'_> {
+    fn is_believed(&self, at: Timestamp) -> bool {
+        let is_young = |moment: Timestamp| at.duration_since(moment).abs() <= BELIEVED;
+        !self.is_taken_back && self.event.record.moment().is_some_and(is_young)
+    }
+
+    fn can_be_shown(&self) -> bool {
+        self.rule.rule_id.is_some() && self.event.event.as_deref() == Some(AUTHORIZE)
+    }
+
+    fn is_shown(&self, shown: &[GroupRule]) -> bool {
+        self.can_be_shown()
+            && shown
+                .iter()
+                .any(|rule| rule.rule_id == self.rule.rule_id && rule.has_same_effect(self.rule))
+    }
+}
+
+fn in_time<'t>(events: &[&'t Trigger]) -> Vec<&'t Trigger> {
+    let mut events = events.to_vec();
+    events.sort_by_key(|event| event.record.moment());
+    events
+}
+
+/// In the order of the events' times.
+fn candidates<'a>(events: &[&'a Trigger], violations: &[Violation]) -> Vec<Candidate<'a>> {
+    let mut candidates = Vec::new();
+    for event in events {
+        let ChangeProof::Existed { added, .. } = &event.proof else {
+            continue;
+        };
+        let moment = event.record.moment();
+        for rule in added.iter().filter(|_| event.record.name.is_some()) {
+            let opened = violations
+                .iter()
+                .find(|violation| violation.has_rule(&rule.source, &rule.traffic))
+                .and_then(OpenedRule::of);
+            let is_taken_back = events.iter().any(|other| {
+                other.record.moment() > moment
+                    && matches!(&other.proof, ChangeProof::Existed { removed, .. }
+                        if removed.iter().any(|taken| taken.is_same_as(rule)))
+            });
+            candidates.extend(opened.map(|opened| Candidate {
+                event,
+                rule,
+                opened,
+                is_taken_back,
+            }));
+        }
+    }
+    candidates
+}

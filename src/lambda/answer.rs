@@ -1,0 +1,86 @@
+//! What Lambda is answered, and the errors it is told.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use aws_lambda_events::event::sqs::SqsBatchResponse;
+use lambda_runtime::Diagnostic;
+use serde::Serialize;
+
+use super::log::{TEXT, shown};
+use crate::aws::{AccountError, describe};
+use crate::engine::{EngineError, Outcome, RunResult};
+use crate::event::Shape;
+
+/// The error type of what may pass when it is tried again.
+const RETRYABLE: &str = "Retryable";
+
+/// What Lambda is answered.
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+pub enum Answer {
+    /// What was done.
+    Outcome(Outcome),
+    /// The messages of SQS that failed: the others are done.
+    Messages(SqsBatchResponse),
+}
+
+/// An invocation, or a message of it, that did not come to its end.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum HandlerError {
+    #[error("{0}")]
+    Engine(Arc<EngineError>),
+    #[error("the time of the invocation ran out before everything was evaluated and published")]
+    OutOfTime,
+    #[error("{0:?} is not the ARN of a function: it does not tell account and Region")]
+    NoFunction(String),
+    #[error("the function does not know its account and Region: {}", describe(.0))]
+    Scope(#[from] AccountError),
+}
+
+impl HandlerError {
+    pub(super) fn error_type(&self) -> &'static str {
+        let is_retryable = match self {
+            Self::Engine(error) => error.is_retryable(),
+            Self::OutOfTime => true,
+            Self::NoFunction(_) => false,
+            Self::Scope(error) => error.is_retryable(),
+        };
+        if is_retryable {
+            RETRYABLE
+        } else {
+            "NonRetryable"
+        }
+    }
+}
+
+impl From<HandlerError> for Diagnostic {
+    fn from(error: HandlerError) -> Self {
+        Self {
+            error_type: error.error_type().to_owned(),
+            error_message: shown(&error.to_string(), TEXT),
+        }
+    }
+}
+
+/// The answer to Lambda, which depends on what the events came in.
+pub(super) fn answer(mut run: RunResult) -> Result<Answer, HandlerError> {
+    run.outcome.ignored = run.outcome.ignored.map(|why| shown(&why, TEXT));
+    let ids: Option<BTreeSet<_>> = run
+        .failures
+        .iter()
+        .map(|failed| failed.sqs_id.clone())
+        .collect();
+    match (run.shape, ids) {
+        (Shape::Sqs, Some(ids)) => {
+            let mut response = SqsBatchResponse::default();
+            ids.into_iter().for_each(|id| response.add_failure(id));
+            Ok(Answer::Messages(response))
+        }
+        // A message of SQS that has no id cannot be named: the whole batch has to come again.
+        _ => run
+            .result()
+            .map(Answer::Outcome)
+            .map_err(HandlerError::Engine),
+    }
+}
