@@ -1,15 +1,16 @@
-//! FindingFilter events there are, what they look like, and what each makes the product do.
+//! The events that reach the product, and what each makes it do. One file a kind of event.
 //!
-//! [`classify`] is pure and takes any JSON. An event is a hint, never the truth: it says which groups to fetch, and
-//! what was fetched decides. So nothing here guesses: an event that changed something but does not say what becomes a
-//! sweep of the account, never "no change".
+//! [`classify`] and [`read`] are pure and take any JSON. An event is a hint, never the truth: it says which groups to
+//! fetch, and what was fetched decides. So nothing here guesses: an event that changed something but does not say what
+//! becomes a sweep of the account, never "no change".
 //!
-//! The typed CloudTrail structs of `aws_lambda_events` are not used on purpose: they refuse real events
-//! (`sessionIssuer: {}`), drop `errorCode`, and an error before the handler cannot be explained to anyone. Its
-//! envelopes are right, and used.
+//! The structs of `aws_lambda_events` are not used: its CloudTrail record refuses real events (`sessionIssuer: {}`) and
+//! drops `errorCode`, and its errors do not name the member that is wrong.
+
+use std::collections::HashSet;
+use std::hash::Hash;
 
 use jiff::Timestamp;
-use serde::Serialize;
 use serde_json::Value;
 
 use crate::model::{AccountId, GroupId, GroupRule, Region, VpcId};
@@ -17,43 +18,56 @@ use crate::model::{AccountId, GroupId, GroupRule, Region, VpcId};
 mod batch;
 mod cloudtrail;
 mod config;
+mod config_rule;
 mod custom_action;
 mod direct;
-mod envelope;
+mod error;
+mod eventbridge;
+mod member;
+mod other;
 mod tag_change;
 
 pub use batch::{Batch, Message, Shape, read};
+pub use error::TriggerError;
+pub use member::WrongMember;
 
 /// What an event is, what it makes the product do, and what it tells about itself.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Trigger {
-    /// FindingFilter kind of event.
     pub kind: Kind,
-    /// The call's name (CloudTrail), or the event's detail-type.
+    /// The name of CloudTrail's call, the detail-type of EventBridge, or the type of AWS Config's message.
     pub event: Option<String>,
-    /// The envelope's account: where it happened.
+    /// Where it happened; without it, where it is read.
     pub account: Option<AccountId>,
-    /// The envelope's Region.
     pub region: Option<Region>,
-    /// What it makes the product do.
     pub action: Action,
-    /// Who did it, when and from where.
     pub record: Record,
-    /// What it proves about its groups.
     pub proof: ChangeProof,
 }
 
-/// The kinds of events.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
+impl Trigger {
+    /// An event that says nothing but what to do.
+    fn new(kind: Kind, action: Action) -> Self {
+        Self {
+            kind,
+            event: None,
+            account: None,
+            region: None,
+            action,
+            record: Record::default(),
+            proof: ChangeProof::Nothing,
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     /// An EC2 call that CloudTrail recorded.
     Cloudtrail,
     /// A schedule of EventBridge.
     Schedule,
-    /// A configuration item of AWS Config.
+    /// A message of AWS Config: a configuration item, or the invocation of a custom rule.
     Config,
-    /// A change of tags.
     TagChange,
     /// A custom action that somebody chose for findings in Security Hub.
     CustomAction,
@@ -63,10 +77,8 @@ pub enum Kind {
     Other,
 }
 
-/// What an event makes the product do.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Action {
-    /// Evaluate these.
     Evaluate(Vec<Target>),
     /// Evaluate every group of the account; the reason, where the event names no target.
     Sweep(Option<String>),
@@ -75,10 +87,8 @@ pub enum Action {
 }
 
 /// A group, or groups, that an event concerns.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Target {
-    /// The group with this id.
     GroupId(GroupId),
     /// The group of this name in the default VPC.
     GroupName(String),
@@ -99,12 +109,12 @@ pub enum ChangeProof {
     Nothing,
     /// The group existed.
     Existed {
-        /// Rules for groups that were added to it: ingress rules, and those of which that is not known.
+        /// The rules for groups that were added to it: ingress rules, and those of which it is not known whether they
+        /// are. Their ids are those of the response, where it gives them.
         added: Vec<GroupRule>,
-        /// Ingress rules for groups that were taken from it.
+        /// The ingress rules for groups that were removed from it.
         removed: Vec<GroupRule>,
     },
-    /// The group was deleted.
     Deleted,
 }
 
@@ -119,14 +129,14 @@ impl ChangeProof {
     }
 }
 
-/// Who did it, when, from where: carried into the finding. Data of others' choice.
+/// Who did it, when and from where: carried into the finding. Others choose these texts.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Record {
     /// `eventName`.
     pub name: Option<String>,
     /// CloudTrail's `eventID`, else the envelope's `id`.
     pub id: Option<String>,
-    /// `eventTime` as it stands in the event.
+    /// `eventTime`, else the envelope's `time`, as it stands in the event.
     pub time: Option<String>,
     /// `userIdentity.arn`, else the service or principal that called.
     pub actor: Option<String>,
@@ -141,41 +151,18 @@ pub struct Record {
 }
 
 impl Record {
-    /// The moment of the event, when it gives a readable one.
+    /// The time of the event, when it can be read.
     #[must_use]
     pub fn moment(&self) -> Option<Timestamp> {
         self.time.as_deref()?.parse().ok()
     }
 }
 
-/// JSON that is no event, or one that is broken.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum TriggerError {
-    /// None of the shapes that are known.
-    #[error(
-        "no known shape of an event: expected an EventBridge event (with source, detail-type and detail), \
-         {{\"action\":\"sweep\"}}, {{\"action\":\"evaluate\",\"group_ids\":[\"sg-…\"]}}, or such events in SQS or SNS \
-         records, in a list, or in a failure record of Lambda"
-    )]
-    UnknownShape,
-    /// It looks like an event of EventBridge but is none.
-    #[error("not a well-formed EventBridge event: {0}")]
-    Envelope(String),
-    /// It looks like a record of CloudTrail but is none.
-    #[error("not a well-formed CloudTrail record: {0}")]
-    CloudTrail(&'static str),
-    /// A message whose text is no JSON.
-    #[error("the message is not JSON: {0}")]
-    NotJson(String),
-    /// A record of SQS or SNS without what it should carry.
-    #[error("not a well-formed record: {0}")]
-    Record(&'static str),
-    /// Envelopes in envelopes, deeper than any service nests them.
-    #[error("envelopes within more than {0} envelopes")]
-    TooDeep(usize),
-    /// A bare action that cannot be carried out.
-    #[error("not a well-formed action: {0}")]
-    Direct(String),
+/// The values in their order, each once.
+fn unique<T: Clone + Eq + Hash>(mut values: Vec<T>) -> Vec<T> {
+    let mut seen = HashSet::with_capacity(values.len());
+    values.retain(|value| seen.insert(value.clone()));
+    values
 }
 
 /// A change of the tags of groups concerns them, and the groups that let them in.
@@ -187,36 +174,40 @@ fn tagged(ids: Vec<GroupId>) -> Vec<Target> {
         .collect()
 }
 
-/// What one event, in no envelope but EventBridge's, is and makes the product do.
+/// What one event makes the product do; events within other documents are [`read`].
 ///
 /// # Errors
 /// When it is no event of a known shape; never for an event that is merely not ours.
 pub fn classify(event: &Value) -> Result<Trigger, TriggerError> {
     let Value::Object(members) = event else {
-        return Err(TriggerError::UnknownShape);
+        return Err(TriggerError::unknown_shape(event));
     };
-    if ["detail-type", "source", "detail"]
-        .iter()
-        .any(|name| members.contains_key(*name))
-    {
-        return envelope::classify(event);
+    let has_any = |names: &[&str]| names.iter().any(|name| members.contains_key(*name));
+    if has_any(&eventbridge::MEMBERS) {
+        eventbridge::classify(members)
+    } else if has_any(&[direct::MEMBER]) {
+        direct::classify(members)
+    } else if has_any(&[config_rule::MEMBER]) {
+        config_rule::classify(members)
+    } else if config::is_message(members) {
+        config::classify_message(members).map_err(TriggerError::Config)
+    } else if let Some(what) = other::name(members) {
+        Err(TriggerError::NotAnEvent(what))
+    } else if has_any(&cloudtrail::MEMBERS) {
+        cloudtrail::classify_bare(members)
+    } else {
+        Err(TriggerError::unknown_shape(event))
     }
-    if let Some(action) = members.get("action") {
-        return direct::classify(action, members.get("group_ids"));
-    }
-    Err(TriggerError::UnknownShape)
 }
 
-/// Longest id that is taken for one: EC2's have 21 characters at most. A filter takes no value of any length, so a longer
-/// one would fail the call for every other event of its batch.
+/// Longest id that is taken for one: EC2's have 21 characters at most. A filter refuses a value that is too long, and a
+/// refused filter fails the call for every other event of its batch.
 const LONGEST_ID: usize = 64;
 
-/// The id of a group, when the text has the form of one.
 fn group_id(text: &str) -> Option<GroupId> {
     GroupId::parse(text).filter(|_| text.len() <= LONGEST_ID)
 }
 
-/// The id of a VPC, when the text has the form of one.
 fn vpc_id(text: &str) -> Option<VpcId> {
     VpcId::parse(text).filter(|_| text.len() <= LONGEST_ID)
 }

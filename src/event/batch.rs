@@ -1,40 +1,40 @@
-//! Envelopes around events: SQS and SNS records, SNS in SQS, lists, and the failure records of Lambda.
+//! The documents that hold events: SQS and SNS records, SNS in SQS, lists, failure records of Lambda, log files of
+//! CloudTrail and answers of `lookup-events`.
 //!
 //! Each message stands by itself: one that cannot be read does not cost the others.
 
 use serde_json::{Map, Value};
 
-use super::{Action, Target, Trigger, TriggerError, classify};
+use super::member::WrongMember;
+use super::{Action, Target, Trigger, TriggerError, classify, eventbridge, other};
 
 /// How many envelopes may stand in one another: SNS in SQS in a failure record in a queue, and some to spare.
 const DEPTH: usize = 8;
 
-/// What one invocation brought.
+/// What one invocation was given.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Batch {
-    /// What it came in.
     pub shape: Shape,
-    /// The events, in their order.
+    /// The messages in their order.
     pub messages: Vec<Message>,
 }
 
-/// What events come in.
+/// How the messages of a batch can fail.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Shape {
-    /// One event by itself.
+    /// One event: it fails as a whole.
     Single,
     /// Records of SQS: each can fail alone, by its id.
     Sqs,
-    /// Records of SNS, or a list.
+    /// Several events that can only fail together: records of SNS, a list, a log file.
     Several,
 }
 
-/// One event, or what is wrong with it.
+/// One event, or why it cannot be read.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Message {
-    /// SQS's `messageId`, where it came from there.
+    /// `messageId` of the SQS record that the message is in; of records within records the outermost, which can be named.
     pub sqs_id: Option<String>,
-    /// The event.
     pub trigger: Result<Trigger, TriggerError>,
 }
 
@@ -45,7 +45,7 @@ impl Batch {
         triggers.filter_map(|message| message.trigger.as_ref().ok())
     }
 
-    /// Leaves out what counts only with `[sensitivity]` in the settings.
+    /// Removes the targets that count only with `[sensitivity]` in the settings.
     pub fn forget_references(&mut self) {
         for message in &mut self.messages {
             if let Ok(Trigger {
@@ -59,115 +59,163 @@ impl Batch {
     }
 }
 
+impl Message {
+    fn new(sqs_id: Option<&str>, trigger: Result<Trigger, TriggerError>) -> Self {
+        Self {
+            sqs_id: sqs_id.map(str::to_owned),
+            trigger,
+        }
+    }
+}
+
 /// Every event in what the function was given.
 #[must_use]
-pub fn read(event: &Value) -> Batch {
-    let mut messages = Vec::new();
-    collect(event, None, DEPTH, &mut messages);
-    let records = event
-        .get("Records")
-        .and_then(Value::as_array)
-        .filter(|_| event.get("detail-type").is_none());
-    let shape = match records {
-        Some(records) if records.iter().any(is_sqs) => Shape::Sqs,
-        None if event.is_object() && !is_failure_record(event) => Shape::Single,
-        // A failure record of one event is that event.
-        None if event.is_object() && messages.len() == 1 => Shape::Single,
+pub fn read(document: &Value) -> Batch {
+    let within = Within {
+        sqs_id: None,
+        depth: DEPTH,
+    };
+    let messages = within.messages(document);
+    let shape = match Document::of(document) {
+        Document::Records(records) if records.iter().any(is_sqs) => Shape::Sqs,
+        Document::Event | Document::Envelope { .. } if messages.len() == 1 => Shape::Single,
         _ => Shape::Several,
     };
     Batch { shape, messages }
 }
 
-fn collect(event: &Value, sqs_id: Option<&str>, depth: usize, messages: &mut Vec<Message>) {
-    let mut push = |trigger| {
-        messages.push(Message {
-            sqs_id: sqs_id.map(str::to_owned),
-            trigger,
-        })
-    };
-    let Some(depth) = depth.checked_sub(1) else {
-        return push(Err(TriggerError::TooDeep(DEPTH)));
-    };
-    match event {
-        Value::Array(events) => events
-            .iter()
-            .for_each(|event| collect(event, sqs_id, depth, messages)),
-        Value::Object(members) => {
-            if let (Some(Value::Array(records)), false) =
-                (members.get("Records"), members.contains_key("detail-type"))
-            {
-                records
-                    .iter()
-                    .for_each(|record| collect_record(record, sqs_id, depth, messages));
-            } else if let (true, Some(payload)) =
-                (is_failure_record(event), members.get("requestPayload"))
-            {
-                collect(payload, sqs_id, depth, messages);
-            } else if let Some(text) = sns_message(members) {
-                collect_text(text, sqs_id, depth, messages);
-            } else {
-                push(classify(event));
-            }
+/// What a document holds.
+enum Document<'a> {
+    Event,
+    List(&'a [Value]),
+    Records(&'a [Value]),
+    /// The answer of `aws cloudtrail lookup-events`.
+    LookedUp(&'a [Value]),
+    /// One document in a member of another.
+    Envelope {
+        name: &'static str,
+        inner: &'a Value,
+    },
+}
+
+impl<'a> Document<'a> {
+    fn of(document: &'a Value) -> Self {
+        let members = match document {
+            Value::Array(documents) => return Self::List(documents),
+            Value::Object(members) => members,
+            _ => return Self::Event,
+        };
+        // An event of EventBridge may have members of any name in its detail, but none of these beside it.
+        if members.contains_key(eventbridge::DETAIL_TYPE) {
+            return Self::Event;
         }
-        _ => push(Err(TriggerError::UnknownShape)),
+        let list = |name: &str| members.get(name).and_then(Value::as_array);
+        if let Some(records) = list("Records") {
+            Self::Records(records)
+        } else if let Some(events) = list("Events") {
+            Self::LookedUp(events)
+        } else if let Some((name, inner)) = enveloped(members) {
+            Self::Envelope { name, inner }
+        } else {
+            Self::Event
+        }
     }
 }
 
-fn collect_record(record: &Value, sqs_id: Option<&str>, depth: usize, messages: &mut Vec<Message>) {
-    let id = record
-        .get("messageId")
-        .and_then(Value::as_str)
-        .filter(|_| is_sqs(record));
-    // Of records within records the outermost can be named.
-    let sqs_id = sqs_id.or(id);
-    let before = messages.len();
-    let text = if is_sqs(record) {
-        record.get("body").ok_or("an SQS record without a body")
-    } else {
-        record
-            .pointer("/Sns/Message")
-            .ok_or("a record that is neither SQS's nor SNS's")
-    };
-    match text.and_then(|text| text.as_str().ok_or("a record whose message is not a text")) {
-        Ok(text) => collect_text(text, sqs_id, depth, messages),
-        Err(what) => messages.push(Message {
-            sqs_id: sqs_id.map(str::to_owned),
-            trigger: Err(TriggerError::Record(what)),
-        }),
+/// The document in a failure record of Lambda, in SNS's own envelope (as it stands in SQS without raw delivery), or in an
+/// event of `lookup-events`.
+/// Failure records: <https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-retain-records.html>.
+fn enveloped(members: &Map<String, Value>) -> Option<(&'static str, &Value)> {
+    if members.contains_key("requestContext")
+        && let Some(payload) = members.get("requestPayload")
+    {
+        return Some(("requestPayload", payload));
     }
-    if messages.len() == before {
-        messages.push(Message {
-            sqs_id: sqs_id.map(str::to_owned),
-            trigger: Err(TriggerError::Record("a message without an event in it")),
-        });
+    if members.get("Type").and_then(Value::as_str) == Some("Notification")
+        && let Some(message) = members.get("Message")
+    {
+        return Some(("Message", message));
     }
+    members
+        .get("CloudTrailEvent")
+        .map(|record| ("CloudTrailEvent", record))
 }
 
-fn collect_text(text: &str, sqs_id: Option<&str>, depth: usize, messages: &mut Vec<Message>) {
-    match serde_json::from_str(text) {
-        Ok(event) => collect(&event, sqs_id, depth, messages),
-        Err(error) => messages.push(Message {
-            sqs_id: sqs_id.map(str::to_owned),
-            trigger: Err(TriggerError::NotJson(error.to_string())),
-        }),
+/// Where a document stands.
+#[derive(Clone, Copy)]
+struct Within<'a> {
+    sqs_id: Option<&'a str>,
+    /// How many envelopes it may still hold.
+    depth: usize,
+}
+
+impl<'a> Within<'a> {
+    fn messages(self, document: &Value) -> Vec<Message> {
+        let Some(depth) = self.depth.checked_sub(1) else {
+            return self.failed(TriggerError::TooDeep(DEPTH));
+        };
+        let inside = Within { depth, ..self };
+        match Document::of(document) {
+            Document::Event => vec![Message::new(self.sqs_id, classify(document))],
+            Document::List(documents) => documents
+                .iter()
+                .flat_map(|document| inside.messages(document))
+                .collect(),
+            Document::Records(records) => records
+                .iter()
+                .flat_map(|record| inside.record(record))
+                .collect(),
+            Document::LookedUp(events) => events
+                .iter()
+                .flat_map(|event| inside.held("CloudTrailEvent", event.get("CloudTrailEvent")))
+                .collect(),
+            Document::Envelope { name, inner } => inside.held(name, Some(inner)),
+        }
+    }
+
+    fn record(self, record: &Value) -> Vec<Message> {
+        if is_sqs(record) {
+            let id = record.get("messageId").and_then(Value::as_str);
+            let sqs_id = self.sqs_id.or(id);
+            Within { sqs_id, ..self }.held("body", record.get("body"))
+        } else if let Some(notification) = record.get("Sns") {
+            self.held("Message", notification.get("Message"))
+        } else if record.get("eventSource").is_some() {
+            self.messages(record)
+        } else {
+            self.failed(TriggerError::NotAnEvent(other::RECORD))
+        }
+    }
+
+    /// The messages in a member that holds a document, as JSON in a string or as it is.
+    fn held(self, name: &'static str, inner: Option<&Value>) -> Vec<Message> {
+        let messages = match inner {
+            Some(Value::String(text)) => match serde_json::from_str(text) {
+                Ok(document) => self.messages(&document),
+                Err(error) => self.failed(TriggerError::not_json(name, text, &error)),
+            },
+            Some(document @ (Value::Object(_) | Value::Array(_))) => self.messages(document),
+            None | Some(Value::Null) => {
+                self.failed(TriggerError::Record(WrongMember::missing(name)))
+            }
+            Some(other) => self.failed(TriggerError::Record(WrongMember::unexpected(
+                name,
+                other,
+                "JSON in a string",
+            ))),
+        };
+        if messages.is_empty() {
+            return self.failed(TriggerError::Empty(name));
+        }
+        messages
+    }
+
+    fn failed(self, error: TriggerError) -> Vec<Message> {
+        vec![Message::new(self.sqs_id, Err(error))]
     }
 }
 
 fn is_sqs(record: &Value) -> bool {
     record.get("eventSource").and_then(Value::as_str) == Some("aws:sqs")
         || record.get("messageId").is_some()
-}
-
-/// What a destination for failures is sent: <https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-retain-records.html>.
-fn is_failure_record(event: &Value) -> bool {
-    event.get("requestPayload").is_some() && event.get("requestContext").is_some()
-}
-
-/// The message of SNS's own envelope, as it stands in SQS without raw delivery.
-fn sns_message(members: &Map<String, Value>) -> Option<&str> {
-    members
-        .get("Type")
-        .and_then(Value::as_str)
-        .filter(|kind| *kind == "Notification")?;
-    members.get("Message")?.as_str()
 }

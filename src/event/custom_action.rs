@@ -1,27 +1,22 @@
-//! "Check again now": a custom action that somebody chose for findings in Security Hub.
+//! Custom actions that somebody chose for findings in Security Hub: "check again now".
 //!
-//! The event arrives only in the account and Region where it was clicked, which may be the administrator's: groups of
-//! other accounts are evaluated by their own functions.
-
-use std::collections::HashSet;
+//! The event arrives only in the account and Region where the action was chosen, which may be the administrator's: groups
+//! of other accounts are evaluated by their own functions.
 
 use serde_json::Value;
 
-use super::{Action, Kind, Target, Trigger, group_of_arn};
+use super::{Action, Kind, Target, Trigger, group_of_arn, unique};
 use crate::model::{AccountId, GroupId, Region};
 
 pub(super) fn classify(detail: &Value, trigger: &mut Trigger) {
     trigger.kind = Kind::CustomAction;
     let groups = groups_of(detail);
-    let mut seen = HashSet::new();
-    let mut targets = Vec::new();
-    for (region, account, id) in groups.iter().flatten() {
-        let is_here = trigger.account.as_ref().is_none_or(|own| own == account)
-            && trigger.region.as_ref().is_none_or(|own| own == region);
-        if is_here && seen.insert(id) {
-            targets.push(Target::GroupId(id.clone()));
-        }
-    }
+    let is_here = |(region, account, _): &&(Region, AccountId, GroupId)| {
+        trigger.account.as_ref().is_none_or(|own| own == account)
+            && trigger.region.as_ref().is_none_or(|own| own == region)
+    };
+    let here = groups.iter().flatten().filter(is_here);
+    let targets = unique(here.map(|(_, _, id)| Target::GroupId(id.clone())).collect());
     trigger.action = if groups.iter().any(Option::is_none) {
         Action::Sweep(Some(
             "a custom action for a finding that does not tell its security group".to_owned(),
@@ -35,7 +30,7 @@ pub(super) fn classify(detail: &Value, trigger: &mut Trigger) {
     };
 }
 
-/// The security groups of the findings; nothing for each that is not told.
+/// The security groups of the findings; `None` for each resource that cannot be read.
 fn groups_of(detail: &Value) -> Vec<Option<(Region, AccountId, GroupId)>> {
     let Some(findings) = detail.get("findings").and_then(Value::as_array) else {
         return vec![None];

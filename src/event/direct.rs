@@ -1,28 +1,51 @@
-//! The bare shapes: `{"action":"sweep"}` and `{"action":"evaluate","group_ids":["sg-…"]}`.
+//! Bare actions: `{"action":"sweep"}` and `{"action":"evaluate","group_ids":["sg-…"]}`.
+//!
+//! A member that an action does not take is an error: a misspelt `group_ids`, or an `account` for which nothing would be
+//! done, must not be passed over.
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
-use super::{Action, ChangeProof, Kind, Record, Target, Trigger, TriggerError, group_id};
+use super::member::quote;
+use super::{Action, Kind, Target, Trigger, TriggerError, group_id, unique};
 
-pub(super) fn classify(action: &Value, group_ids: Option<&Value>) -> Result<Trigger, TriggerError> {
+pub(super) const MEMBER: &str = "action";
+const GROUP_IDS: &str = "group_ids";
+
+pub(super) fn classify(members: &Map<String, Value>) -> Result<Trigger, TriggerError> {
+    let action = members.get(MEMBER).unwrap_or(&Value::Null);
     let action = match action.as_str() {
-        Some("sweep") => Action::Sweep(None),
-        Some("evaluate") => Action::Evaluate(targets(group_ids)?),
+        Some("sweep") => {
+            takes_only(&[MEMBER], members, "{\"action\":\"sweep\"}")?;
+            Action::Sweep(None)
+        }
+        Some("evaluate") => {
+            let form = "{\"action\":\"evaluate\",\"group_ids\":[\"sg-…\"]}";
+            takes_only(&[MEMBER, GROUP_IDS], members, form)?;
+            Action::Evaluate(targets(members.get(GROUP_IDS))?)
+        }
         _ => {
             return Err(TriggerError::Direct(format!(
-                "action is {action}, not \"sweep\" or \"evaluate\""
+                "action is {}, not \"sweep\" or \"evaluate\"",
+                quote(action)
             )));
         }
     };
-    Ok(Trigger {
-        kind: Kind::Direct,
-        event: None,
-        account: None,
-        region: None,
-        action,
-        record: Record::default(),
-        proof: ChangeProof::Nothing,
-    })
+    Ok(Trigger::new(Kind::Direct, action))
+}
+
+fn takes_only(
+    taken: &[&str],
+    members: &Map<String, Value>,
+    form: &str,
+) -> Result<(), TriggerError> {
+    let mut names = members.keys().map(String::as_str);
+    match names.find(|name| !taken.contains(name)) {
+        Some(unknown) => Err(TriggerError::Direct(format!(
+            "unknown member {}: the form is {form}",
+            quote(&Value::from(unknown))
+        ))),
+        None => Ok(()),
+    }
 }
 
 fn targets(group_ids: Option<&Value>) -> Result<Vec<Target>, TriggerError> {
@@ -34,14 +57,14 @@ fn targets(group_ids: Option<&Value>) -> Result<Vec<Target>, TriggerError> {
                 "evaluate needs group_ids, a list of one group id or more".to_owned(),
             )
         })?;
-    ids.iter()
-        .map(|id| {
-            let group_id = id.as_str().and_then(group_id);
-            group_id.map(Target::GroupId).ok_or_else(|| {
-                TriggerError::Direct(format!(
-                    "{id} in group_ids has not the form of a group id (sg-…)"
-                ))
-            })
+    let target = |id: &Value| {
+        let group_id = id.as_str().and_then(group_id);
+        group_id.map(Target::GroupId).ok_or_else(|| {
+            TriggerError::Direct(format!(
+                "{} in group_ids has not the form of a group id (sg-…)",
+                quote(id)
+            ))
         })
-        .collect()
+    };
+    Ok(unique(ids.iter().map(target).collect::<Result<_, _>>()?))
 }

@@ -1,10 +1,10 @@
-//! Changes of tags, as the service of tags tells them. The ARN is in `resources`.
+//! Changes of tags as the tagging service reports them. The ARN of the group is in `resources` of the envelope.
 
 use serde_json::Value;
 
 use super::{Action, Kind, Trigger, group_of_arn, tagged};
 
-pub(super) fn classify(detail: &Value, resources: &[String], trigger: &mut Trigger) {
+pub(super) fn classify(detail: &Value, resources: &[&str], trigger: &mut Trigger) {
     trigger.kind = Kind::TagChange;
     let member = |name: &str| detail.get(name).and_then(Value::as_str);
     let groups: Option<Vec<_>> = resources.iter().map(|arn| group_of_arn(arn)).collect();

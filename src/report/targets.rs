@@ -4,19 +4,15 @@ use serde::Serialize;
 
 use crate::event::{Action, Batch, Kind, Message, Shape, Target, Trigger};
 
-/// What an invocation makes the function do: one event, or several.
+/// What a document makes the function do: one event, or several.
 #[derive(Debug, Serialize)]
 #[serde(untagged)]
 pub enum Invocation<'a> {
-    /// One event.
     Single(Targets<'a>),
     /// Several, each by itself.
     Several {
-        /// 1.
         version: u8,
-        /// `batch`.
         kind: &'static str,
-        /// One element a message.
         messages: Vec<Element<'a>>,
     },
 }
@@ -25,13 +21,8 @@ pub enum Invocation<'a> {
 #[derive(Debug, Serialize)]
 #[serde(untagged)]
 pub enum Element<'a> {
-    /// What it makes the function do.
     Read(Targets<'a>),
-    /// Why it cannot be read.
-    Unreadable {
-        /// What is wrong with it.
-        error: String,
-    },
+    Unreadable { error: String },
 }
 
 impl<'a> From<&'a Batch> for Invocation<'a> {
@@ -70,27 +61,31 @@ impl<'a> From<&'a Message> for Element<'a> {
 #[derive(Debug, Serialize)]
 pub struct Targets<'a> {
     version: u8,
-    kind: Kind,
+    kind: &'static str,
     event: Option<&'a str>,
     event_id: Option<&'a str>,
     account: Option<&'a str>,
     region: Option<&'a str>,
     actor: Option<&'a str>,
     action: &'static str,
-    targets: &'a [Target],
+    targets: Vec<OneTarget<'a>>,
     reason: Option<&'a str>,
 }
 
 impl<'a> From<&'a Trigger> for Targets<'a> {
     fn from(trigger: &'a Trigger) -> Self {
         let (action, targets, reason) = match &trigger.action {
-            Action::Evaluate(targets) => ("evaluate", targets.as_slice(), None),
-            Action::Sweep(reason) => ("sweep", [].as_slice(), reason.as_deref()),
-            Action::Ignore(reason) => ("ignore", [].as_slice(), Some(reason.as_str())),
+            Action::Evaluate(targets) => (
+                "evaluate",
+                targets.iter().map(OneTarget::from).collect(),
+                None,
+            ),
+            Action::Sweep(reason) => ("sweep", Vec::new(), reason.as_deref()),
+            Action::Ignore(reason) => ("ignore", Vec::new(), Some(reason.as_str())),
         };
         Self {
             version: 1,
-            kind: trigger.kind,
+            kind: kind(trigger.kind),
             event: trigger.event.as_deref(),
             event_id: trigger.record.id.as_deref(),
             account: trigger.account.as_ref().map(|account| account.as_str()),
@@ -100,5 +95,40 @@ impl<'a> From<&'a Trigger> for Targets<'a> {
             targets,
             reason,
         }
+    }
+}
+
+/// One target, as a member with its name.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "snake_case")]
+enum OneTarget<'a> {
+    GroupId(&'a str),
+    GroupName(&'a str),
+    DefaultGroupOf(&'a str),
+    GroupsOfVpc(&'a str),
+    Referencing(&'a str),
+}
+
+impl<'a> From<&'a Target> for OneTarget<'a> {
+    fn from(target: &'a Target) -> Self {
+        match target {
+            Target::GroupId(id) => Self::GroupId(id.as_str()),
+            Target::GroupName(name) => Self::GroupName(name),
+            Target::DefaultGroupOf(vpc) => Self::DefaultGroupOf(vpc.as_str()),
+            Target::GroupsOfVpc(vpc) => Self::GroupsOfVpc(vpc.as_str()),
+            Target::Referencing(id) => Self::Referencing(id.as_str()),
+        }
+    }
+}
+
+fn kind(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Cloudtrail => "cloudtrail",
+        Kind::Schedule => "schedule",
+        Kind::Config => "config",
+        Kind::TagChange => "tag-change",
+        Kind::CustomAction => "custom-action",
+        Kind::Direct => "direct",
+        Kind::Other => "other",
     }
 }

@@ -11,8 +11,14 @@ use sg_trust::model::GroupId;
 use crate::cli::{Run, run};
 
 macro_rules! unknown_shape {
-    () => {
-        "no known shape of an event: expected an EventBridge event (with source, detail-type and detail), {\"action\":\"sweep\"}, {\"action\":\"evaluate\",\"group_ids\":[\"sg-…\"]}, or such events in SQS or SNS records, in a list, or in a failure record of Lambda"
+    ($found:literal) => {
+        concat!(
+            "no known shape of an event: found ",
+            $found,
+            "; expected an EventBridge event (source, detail-type, detail), a CloudTrail record (eventSource, eventName), \
+             a message of AWS Config (messageType), {\"action\":\"sweep\"}, {\"action\":\"evaluate\",\"group_ids\":[\"sg-…\"]}, \
+             or such documents in SQS or SNS records, in a list, or in a failure record of Lambda"
+        )
     };
 }
 
@@ -123,7 +129,7 @@ const EVENTS: &[(&str, &str)] = &[
     ),
     (
         "malformed-detail",
-        "error not a well-formed CloudTrail record: detail is not an object",
+        "error not a well-formed CloudTrail record: detail is \"not an object\", not an object",
     ),
     (
         "malformed-group-ids",
@@ -135,15 +141,15 @@ const EVENTS: &[(&str, &str)] = &[
     ),
     (
         "malformed-no-detail",
-        "error not a well-formed EventBridge event: missing field `detail`",
+        "error not a well-formed EventBridge event: detail is missing",
     ),
     (
         "malformed-no-event-name",
-        "error not a well-formed CloudTrail record: detail.eventName is missing or not a string",
+        "error not a well-formed CloudTrail record: detail.eventName is missing",
     ),
     (
         "malformed-no-event-source",
-        "error not a well-formed CloudTrail record: detail.eventSource is missing or not a string",
+        "error not a well-formed CloudTrail record: detail.eventSource is missing",
     ),
     ("modify-rules", "evaluate group_id sg-0123456789abcdef0"),
     (
@@ -242,16 +248,19 @@ const EVENTS: &[(&str, &str)] = &[
         "list-with-malformed",
         concat!(
             "evaluate group_id sg-0123456789abcdef0, group_id sg-0fedcba9876543210 | error ",
-            unknown_shape!(),
+            unknown_shape!("3"),
             " | error ",
-            unknown_shape!()
+            unknown_shape!("an object with \"hello\"")
         ),
     ),
     (
         "malformed-record",
-        "error not a well-formed record: a record that is neither SQS's nor SNS's",
+        "error not an event but a record of another service than SQS, SNS and CloudTrail",
     ),
-    ("malformed-shape", concat!("error ", unknown_shape!())),
+    (
+        "malformed-shape",
+        concat!("error ", unknown_shape!("an object with \"hello\"")),
+    ),
     (
         "sns",
         "evaluate group_id sg-0123456789abcdef0 | evaluate group_id sg-0deadbeefdeadbeef",
@@ -271,8 +280,8 @@ const EVENTS: &[(&str, &str)] = &[
     (
         "sqs-with-unreadable",
         concat!(
-            "evaluate group_id sg-0123456789abcdef0 | error the message is not JSON: expected ident at line 1 column 2 | error ",
-            unknown_shape!()
+            "evaluate group_id sg-0123456789abcdef0 | error body is not JSON: it is \"not json\" | error ",
+            unknown_shape!("an object with \"hello\"")
         ),
     ),
     ("tag-change", "evaluate group_id sg-0123456789abcdef0"),
@@ -291,6 +300,137 @@ const EVENTS: &[(&str, &str)] = &[
     (
         "tag-change-version-text",
         "evaluate group_id sg-0123456789abcdef0",
+    ),
+    (
+        "authorize-ingress-protocol-50",
+        "evaluate group_id sg-0123456789abcdef0",
+    ),
+    (
+        "update-rule-descriptions-egress-request-by-name",
+        "evaluate group_name web",
+    ),
+    (
+        "update-rule-descriptions-ingress-by-name",
+        "evaluate group_name web",
+    ),
+    (
+        "cloudtrail-log-file",
+        "evaluate group_id sg-0123456789abcdef0 | ignore RunInstances changes no security group | evaluate group_id sg-0deadbeefdeadbeef | evaluate group_id sg-0123456789abcdef0, group_id sg-0fedcba9876543210",
+    ),
+    (
+        "cloudtrail-log-file-delivered",
+        "error not an event but a notification that CloudTrail delivered a log file, which is not read: send CloudTrail's calls through EventBridge",
+    ),
+    (
+        "cloudtrail-lookup-events",
+        "evaluate group_id sg-0123456789abcdef0 | evaluate group_id sg-0123456789abcdef0",
+    ),
+    (
+        "cloudtrail-other-service",
+        "ignore CreateUser of iam.amazonaws.com is not EC2's",
+    ),
+    (
+        "cloudtrail-record",
+        "evaluate group_id sg-0123456789abcdef0",
+    ),
+    (
+        "config-notification",
+        "evaluate group_id sg-0123456789abcdef0",
+    ),
+    (
+        "config-notification-deleted",
+        "evaluate group_id sg-0deadbeefdeadbeef",
+    ),
+    (
+        "config-notification-list",
+        "evaluate group_id sg-0123456789abcdef0, group_id sg-0fedcba9876543210",
+    ),
+    (
+        "config-notification-other",
+        "ignore a configuration item of a resource of type \"AWS::IAM::User\"",
+    ),
+    (
+        "config-notification-others",
+        "ignore a message \"ComplianceChangeNotification\" of AWS Config reports no change of a security group | ignore a message \"ConfigRulesEvaluationStarted\" of AWS Config reports no change of a security group | ignore a message \"ConfigurationHistoryDeliveryCompleted\" of AWS Config reports no change of a security group | ignore a message \"ConfigurationSnapshotDeliveryCompleted\" of AWS Config reports no change of a security group",
+    ),
+    (
+        "config-notification-oversized",
+        "evaluate group_id sg-0123456789abcdef0",
+    ),
+    (
+        "config-notification-sns",
+        "evaluate group_id sg-0123456789abcdef0 | ignore a message \"ComplianceChangeNotification\" of AWS Config reports no change of a security group",
+    ),
+    (
+        "config-notification-sns-as-documented",
+        "evaluate group_id sg-0123456789abcdef0",
+    ),
+    (
+        "config-notification-sns-in-sqs",
+        "evaluate group_id sg-0123456789abcdef0 | evaluate group_id sg-0123456789abcdef0",
+    ),
+    (
+        "config-notification-unknown",
+        "error not a well-formed message of AWS Config: messageType is \"SomethingNew\", not a type of message that AWS Config is known to send",
+    ),
+    (
+        "config-notification-unreadable-region",
+        "error not a well-formed message of AWS Config: awsRegion is \"nonsense\", not the code of a Region such as eu-west-1",
+    ),
+    ("config-rule", "evaluate group_id sg-0123456789abcdef0"),
+    (
+        "config-rule-oversized",
+        "evaluate group_id sg-0123456789abcdef0",
+    ),
+    ("config-rule-scheduled", "sweep"),
+    ("config-rule-snapshot", "sweep"),
+    (
+        "malformed-account",
+        "error not a well-formed EventBridge event: account is 123456789012, not a string",
+    ),
+    (
+        "malformed-action-misspelt",
+        "error not a well-formed action: unknown member \"groupIds\": the form is {\"action\":\"evaluate\",\"group_ids\":[\"sg-…\"]}",
+    ),
+    (
+        "malformed-action-sweep-account",
+        "error not a well-formed action: unknown member \"account\": the form is {\"action\":\"sweep\"}",
+    ),
+    (
+        "malformed-action-sweep-groups",
+        "error not a well-formed action: unknown member \"group_ids\": the form is {\"action\":\"sweep\"}",
+    ),
+    (
+        "malformed-cloudtrail-record",
+        "error not a well-formed CloudTrail record: eventName is missing",
+    ),
+    (
+        "malformed-config-rule",
+        "error invokingEvent is not JSON: it is cut off after 37 bytes (\"{\\\"configurationItem\\\": {\\\"resourceType\\\"\")",
+    ),
+    (
+        "malformed-no-detail-type",
+        "error not a well-formed EventBridge event: detail-type is missing",
+    ),
+    (
+        "malformed-region",
+        "error not a well-formed EventBridge event: region is \"nonsense\", not the code of a Region such as eu-west-1",
+    ),
+    (
+        "malformed-time",
+        "error not a well-formed EventBridge event: time is \"2026-11-24T09:00:00\", not a time with its zone such as 2026-11-24T09:00:00Z",
+    ),
+    (
+        "s3-notification",
+        "error not an event but a notification of S3 about an object, which is not read: send CloudTrail's calls through EventBridge, or give the contents of a log file to `sg-trust replay`",
+    ),
+    (
+        "s3-test-event",
+        "error not an event but a notification of S3 about an object, which is not read: send CloudTrail's calls through EventBridge, or give the contents of a log file to `sg-trust replay`",
+    ),
+    (
+        "security-groups",
+        "error not an event but the answer of describe-security-groups: give it to `sg-trust check`, or to `replay --groups`",
     ),
 ];
 
@@ -544,10 +684,7 @@ fn a_batch_evaluates_each_group_once_and_a_bad_message_costs_only_itself() {
         format!("1: {target}; sg-0deadbeefdeadbeef NOT_AVAILABLE/ARCHIVED")
     );
     assert_eq!(replayed("failure-record"), format!("1: {target}"));
-    assert!(
-        replayed("sqs-with-unreadable")
-            .starts_with(&format!("2: {target}; the message is not JSON"))
-    );
+    assert!(replayed("sqs-with-unreadable").starts_with(&format!("2: {target}; body is not JSON")));
     let swept = replayed("sns-in-sqs");
     assert_eq!(swept.matches("sg-0123456789abcdef0").count(), 1, "{swept}");
     assert!(swept.contains(target), "{swept}");
