@@ -10,7 +10,7 @@
 use std::collections::{BTreeSet, HashMap};
 use std::time::{Duration, Instant};
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::evaluate::KnownRules;
 use super::reconcile::{Hub, Known, differs};
@@ -29,6 +29,9 @@ use crate::policy::exemption::{self, Usage};
 const SECOND_LOOK: usize = 200;
 /// What must be left of the time for another step.
 const STEP: Duration = Duration::from_secs(2);
+/// How far the clocks of two instances may differ. A finding from further ahead was dated by a wrong clock, and is not one
+/// that an event published meanwhile.
+const CLOCKS_DIFFER: SignedDuration = SignedDuration::from_secs(5);
 /// How many refused findings the error names.
 const NAMED_REFUSALS: usize = 20;
 
@@ -293,10 +296,10 @@ impl<S: GroupSource, K: FindingStore> Sweep<'_, S, K> {
         mut changes: Vec<Change>,
     ) -> Result<Vec<Change>, EngineError> {
         let filter = FindingFilter::ByEventSince(self.since);
-        let published: BTreeSet<_> = self
-            .extra(filter)
-            .await?
-            .into_iter()
+        let latest = Timestamp::now() + CLOCKS_DIFFER;
+        let published = self.extra(filter).await?.into_iter();
+        let published: BTreeSet<_> = published
+            .filter(|finding| finding.updated_at.is_some_and(|updated| updated <= latest))
             .map(|finding| finding.group_id)
             .collect();
         changes.retain(|change| !published.contains(&change.group_id));

@@ -178,11 +178,11 @@ def test_a_deleted_vpc_takes_the_findings_of_its_groups_along(account, function,
     assert not answer.is_error and "no active finding" in answer.body["ignored"]
 
 
-def test_a_group_that_is_absent_is_looked_for_twice(account, function, proxy):
+def test_a_group_that_is_absent_is_looked_for_three_times_more(account, function, proxy):
     account.group("other")
     answer = function.invoke({"action": "evaluate", "group_ids": ["sg-0123456789abcdef9"]})
     assert answer.body["archived"] == 1
-    assert proxy.count() == {"DescribeSecurityGroups": 2, "BatchImportFindings": 1}
+    assert proxy.count() == {"DescribeSecurityGroups": 4, "BatchImportFindings": 1}
 
 
 def test_the_newer_observation_stands_whatever_the_order_of_delivery(account, proxy, functions):

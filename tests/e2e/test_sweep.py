@@ -175,27 +175,28 @@ def test_a_refused_finding_does_not_stop_the_sweep(account, function, proxy):
     assert account.states() == {group: ACTIVE for group in groups[1:]}
 
 
-def test_a_sweep_covers_the_groups_of_its_batch(account, function, proxy):
+def test_the_groups_of_a_batch_are_evaluated_for_themselves_beside_its_sweep(account, function, proxy):
     source, group = account.group("web"), account.group("db")
     account.allow(group, source)
     answer = function.invoke([event("authorize-ingress", group, source), event("schedule"), event("authorize-ingress-parameters-null")])
     assert answer.body["failed"] == 1
-    assert proxy.count() == {"GetFindings": 2, "DescribeSecurityGroups": 1, "BatchImportFindings": 1}
+    assert proxy.count() == {"GetFindings": 1, "DescribeSecurityGroups": 2, "BatchImportFindings": 1}
     assert account.findings()[group]["ProductFields"]["sg-trust/opened-by"] == ALICE
     assert len(function.metrics()[0]["EventAge"]) == 1
-    # What happened before that sweep began is covered.
-    answer = function.invoke(event("authorize-ingress-parameters-null", seconds_ago=30))
+    # What happened a minute or more before that sweep began is covered; what happened later may have been missed.
+    assert function.invoke(event("authorize-ingress-parameters-null", seconds_ago=30)).body["ignored"] is None
+    answer = function.invoke(event("authorize-ingress-parameters-null", seconds_ago=90))
     assert "already covered" in answer.body["ignored"]
     assert function.invoke(event("authorize-ingress-parameters-null", seconds_ago=-5)).body["ignored"] is None
 
 
-def test_a_stale_page_is_not_published_for_the_groups_of_its_batch(account, function, proxy):
+def test_a_stale_read_is_asked_again_for_the_groups_of_its_batch(account, function, proxy):
     source, group = account.group("web"), account.group("db")
     proxy.freeze(1)
     account.allow(group, source)
     answer = function.invoke([event("authorize-ingress", group, source), event("schedule")])
-    assert answer.is_error and answer.body["errorType"] == "Retryable" and group in answer.body["errorMessage"]
-    assert account.findings() == {}
+    assert not answer.is_error and account.states()[group] == ACTIVE
+    assert function.metrics()[0]["StaleReads"] == 1
 
 
 def test_a_sweep_stops_before_its_deadline_and_says_how_far_it_got(account, function, proxy):
@@ -251,12 +252,12 @@ def sweeps(functions, proxy, count):
 def test_calls_and_memory_of_a_sweep(functions, proxy):
     small, small_kb = sweeps(functions, proxy, 2_500)
     assert small == [
-        {"GetFindings": 2, "DescribeSecurityGroups": 3, "BatchImportFindings": 3},
+        {"GetFindings": 5, "DescribeSecurityGroups": 3, "BatchImportFindings": 3},
         {"GetFindings": 3, "DescribeSecurityGroups": 3},
     ]
     large, large_kb = sweeps(functions, proxy, 10_000)
     assert large == [
-        {"GetFindings": 2, "DescribeSecurityGroups": 10, "BatchImportFindings": 10},
+        {"GetFindings": 12, "DescribeSecurityGroups": 10, "BatchImportFindings": 10},
         {"GetFindings": 10, "DescribeSecurityGroups": 10},
     ]
     print(f"peak memory: {small_kb} kB at 2 500 groups, {large_kb} kB at 10 000")
