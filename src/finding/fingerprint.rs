@@ -207,3 +207,111 @@ fn sorted<T: Ord>(items: impl Iterator<Item = T>) -> Vec<T> {
     items.sort_unstable();
     items
 }
+
+#[cfg(test)]
+mod tests {
+    use jiff::civil::Date;
+    use proptest::prelude::*;
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::finding::Passed;
+    use crate::model::{AccountId, Partition, Region, Scope};
+    use crate::policy::{self, ReferencedGroups, Settings};
+
+    fn print(group: &Value, passed: Passed) -> Fingerprint {
+        let context = Context {
+            scope: Scope {
+                partition: Partition::new("aws"),
+                region: Region::new("eu-west-1"),
+                account: AccountId::new("111111111111"),
+            },
+            passed,
+            related_requirements: vec!["PCI".to_owned()],
+        };
+        let group: SecurityGroup = serde_json::from_value(group.clone()).unwrap();
+        let unknown = ReferencedGroups::default();
+        let verdict = policy::evaluate(&Settings::default(), &group, &unknown, Date::MIN);
+        let id = group.group_id.clone();
+        Fingerprint::of(&context, &id, &Subject::Evaluated(Box::new(group), verdict))
+    }
+
+    fn group() -> Value {
+        json!({"GroupId": "sg-0a", "GroupName": "db", "OwnerId": "111111111111", "VpcId": "vpc-1", "Tags": {"a": "b"},
+            "IpPermissions": [
+                {"IpProtocol": "-1", "UserIdGroupPairs": [{"GroupId": "sg-0b", "UserId": "111111111111", "Description": "x"}, {"GroupId": "sg-0c"}]},
+                {"IpProtocol": "tcp", "FromPort": 22, "ToPort": 22, "UserIdGroupPairs": [], "IpRanges": [{"CidrIp": "10.0.0.0/8"}, {"CidrIp": "10.1.0.0/16"}]}],
+            "IpPermissionsEgress": [{"IpProtocol": "-1", "UserIdGroupPairs": [], "IpRanges": [{"CidrIp": "0.0.0.0/0"}]}]})
+    }
+
+    #[test]
+    fn a_fingerprint_has_sixteen_digits_and_reads_back() {
+        let print = print(&group(), Passed::Archive);
+        let digits = print.to_string();
+        assert_eq!(
+            (digits.len(), Fingerprint::parse(&digits)),
+            (16, Some(print))
+        );
+        assert_eq!(Fingerprint::parse("12"), None);
+    }
+
+    #[test]
+    fn whatever_a_finding_shows_changes_its_fingerprint() {
+        let before = print(&group(), Passed::Archive);
+        for (pointer, value) in [
+            ("/GroupName", json!("other")),
+            ("/OwnerId", json!("222222222222")),
+            ("/VpcId", json!("vpc-2")),
+            ("/Tags", json!({"a": "c"})),
+            ("/IpPermissions/0/IpProtocol", json!("tcp")),
+            (
+                "/IpPermissions/0/UserIdGroupPairs/0/UserId",
+                json!("222222222222"),
+            ),
+            (
+                "/IpPermissions/0/UserIdGroupPairs/1/GroupId",
+                json!("sg-0d"),
+            ),
+            ("/IpPermissions/1/FromPort", json!(21)),
+            ("/IpPermissions/1/IpRanges/0/CidrIp", json!("10.2.0.0/16")),
+            ("/IpPermissionsEgress", json!([])),
+        ] {
+            let mut other = group();
+            *other.pointer_mut(pointer).unwrap() = value;
+            assert_ne!(print(&other, Passed::Archive), before, "{pointer}");
+        }
+        let mut described = group();
+        described["IpPermissions"][0]["UserIdGroupPairs"][0]["Description"] = json!("y");
+        assert_eq!(
+            print(&described, Passed::Archive),
+            before,
+            "a description shows in sentences only"
+        );
+        let mut passed = group();
+        passed["IpPermissions"] = json!([]);
+        assert_ne!(
+            print(&passed, Passed::Archive),
+            print(&passed, Passed::Active)
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn the_order_of_permissions_sources_and_ranges_does_not_matter(
+            permissions in Just(group()["IpPermissions"].as_array().unwrap().clone()).prop_shuffle(),
+            pairs in Just(group()["IpPermissions"][0]["UserIdGroupPairs"].as_array().unwrap().clone()).prop_shuffle(),
+            ranges in Just(group()["IpPermissions"][1]["IpRanges"].as_array().unwrap().clone()).prop_shuffle(),
+        ) {
+            let mut shuffled = group();
+            shuffled["IpPermissions"] = json!(permissions);
+            for permission in shuffled["IpPermissions"].as_array_mut().unwrap() {
+                if permission["IpProtocol"] == "-1" {
+                    permission["UserIdGroupPairs"] = json!(pairs);
+                } else {
+                    permission["IpRanges"] = json!(ranges);
+                }
+            }
+            prop_assert_eq!(print(&shuffled, Passed::Archive), print(&group(), Passed::Archive));
+        }
+    }
+}

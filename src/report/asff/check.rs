@@ -1,8 +1,8 @@
 //! The product's own check of a finding before it leaves: Security Hub would refuse the whole finding for any of these.
 
+use super::details::{has_text, is_tag_byte};
 use super::{
-    Asff, DESCRIPTION, FINDING_BYTES, PRODUCT_FIELD, TAG_KEY, TAG_VALUE, TAGS, TITLE, has_text,
-    is_tag_byte, size,
+    Asff, DESCRIPTION, FINDING_BYTES, PRODUCT_FIELD, TAG_KEY, TAG_VALUE, TAGS, TITLE, size,
 };
 use crate::model::{AccountId, GroupId, Partition, Region};
 use crate::text::utf16_len;
