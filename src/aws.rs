@@ -8,12 +8,12 @@ use std::future::Future;
 use std::io;
 
 mod account;
-mod calls;
 mod client;
 mod clock;
 pub mod ec2;
 mod errors;
 mod findings;
+mod hub_client;
 pub mod probe;
 mod rate_limit;
 pub mod securityhub;

@@ -8,9 +8,10 @@ use super::client::load_config;
 use super::clock::{ClockError, ClockOffset};
 use super::ec2::{self, Ec2};
 use super::errors::{CallError, describe};
+use super::hub_client::HubClient;
 use super::probe::{self, Probes};
 use super::rate_limit::HubLimits;
-use super::securityhub::{self, SecurityHub};
+use super::securityhub::SecurityHub;
 use super::timeouts::Timeouts;
 use crate::engine::source::SourceError;
 use crate::model::{AccountId, Partition, Region, Scope};
@@ -21,7 +22,7 @@ use crate::model::{AccountId, Partition, Region, Scope};
 pub struct Clients {
     config: SdkConfig,
     ec2: aws_sdk_ec2::Client,
-    hub: aws_sdk_securityhub::Client,
+    hub: HubClient,
     limits: HubLimits,
 }
 
@@ -42,7 +43,7 @@ impl Clients {
     pub(super) fn new(config: SdkConfig) -> Self {
         Self {
             ec2: ec2::client(&config),
-            hub: aws_sdk_securityhub::Client::new(&config),
+            hub: HubClient::new(&config),
             limits: HubLimits::new(Instant::now()),
             config,
         }
@@ -88,7 +89,7 @@ impl Clients {
     pub async fn prewarm(&self, limit: Duration) -> [(&'static str, Result<(), CallError>); 2] {
         let (of_ec2, of_hub) = tokio::join!(
             tokio::time::timeout(limit, ec2::prewarm(&self.ec2)),
-            tokio::time::timeout(limit, securityhub::prewarm(&self.hub)),
+            tokio::time::timeout(limit, self.hub.describe_hub(Timeouts::EVENT)),
         );
         [("ec2", of_ec2), ("securityhub", of_hub)].map(|(service, outcome)| {
             let outcome = outcome.unwrap_or(Err(CallError::TimedOut));

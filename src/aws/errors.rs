@@ -228,6 +228,8 @@ mod tests {
     use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider, future};
 
     use super::*;
+    use crate::aws::Timeouts;
+    use crate::aws::hub_client::HubClient;
     use crate::aws::testing::{config, config_of_connector};
 
     #[derive(Debug)]
@@ -243,8 +245,8 @@ mod tests {
     }
 
     async fn error_of(config: &SdkConfig) -> CallError {
-        let hub = aws_sdk_securityhub::Client::new(config);
-        hub.describe_hub().send().await.unwrap_err().into()
+        let hub = HubClient::new(config);
+        hub.describe_hub(Timeouts::EVENT).await.unwrap_err()
     }
 
     async fn error_without_credentials(error: fn() -> CredentialsError) -> CallError {
@@ -324,7 +326,12 @@ mod tests {
 
     #[tokio::test]
     async fn what_aws_did_not_answer_may_be_answered_later() {
-        for (status, body) in [(403, "<html>forbidden</html>"), (200, "{"), (200, "[]")] {
+        for (status, body) in [
+            (403, "<html>forbidden</html>"),
+            (200, "{"),
+            (200, "{}"),
+            (200, "[]"),
+        ] {
             let (config, _) = config(move |_, _| (status, body.to_owned()));
             let error = error_of(&config).await;
             assert_eq!(error.code(), None, "{error:?}");

@@ -1,15 +1,15 @@
-//! GetFindings and BatchImportFindings, in the product's own few words: see [`Call`].
+//! The three calls of Security Hub, with the few members that the product needs.
 //!
 //! <https://docs.aws.amazon.com/securityhub/1.0/APIReference/API_GetFindings.html>,
-//! <https://docs.aws.amazon.com/securityhub/1.0/APIReference/API_BatchImportFindings.html>
+//! <https://docs.aws.amazon.com/securityhub/1.0/APIReference/API_BatchImportFindings.html>,
+//! <https://docs.aws.amazon.com/securityhub/1.0/APIReference/API_DescribeHub.html>
 
 use std::collections::HashMap;
 
-use aws_sdk_securityhub::Client;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
-use super::calls::Call;
+use super::hub_client::{Call, HubClient};
 use super::{CallError, Timeouts};
 
 /// Findings of one answer of GetFindings: the most.
@@ -63,7 +63,7 @@ pub(super) struct NotImported {
 
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
-struct Get<'a> {
+struct GetFindings<'a> {
     filters: &'a Value,
     max_results: u32,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -72,39 +72,67 @@ struct Get<'a> {
 
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
-struct Import<'a, F> {
+struct BatchImportFindings<'a, F> {
     findings: &'a [F],
 }
 
-/// One page of the findings that the filters let through.
-pub(super) async fn get(
-    client: &Client,
-    filters: &Value,
-    most: u32,
-    after: Option<String>,
-    patience: Timeouts,
-) -> Result<Page, CallError> {
-    let call = Call {
-        name: "GetFindings",
-        path: "/findings",
-    };
-    let request = Get {
-        filters,
-        max_results: most,
-        next_token: after,
-    };
-    call.make(client, &request, patience).await
+impl HubClient {
+    /// One page of the findings that the filters let through.
+    pub(super) async fn get_findings(
+        &self,
+        filters: &Value,
+        most: u32,
+        after: Option<String>,
+        timeouts: Timeouts,
+    ) -> Result<Page, CallError> {
+        let call = Call {
+            name: "GetFindings",
+            method: "POST",
+            path: "/findings",
+        };
+        let request = GetFindings {
+            filters,
+            max_results: most,
+            next_token: after,
+        };
+        self.call(call, json(&request)?, timeouts).await
+    }
+
+    /// Sends findings, and says what became of them.
+    pub(super) async fn import_findings(
+        &self,
+        findings: &[impl Serialize],
+        timeouts: Timeouts,
+    ) -> Result<Imported, CallError> {
+        let call = Call {
+            name: "BatchImportFindings",
+            method: "POST",
+            path: "/findings/import",
+        };
+        let request = BatchImportFindings { findings };
+        self.call(call, json(&request)?, timeouts).await
+    }
+
+    /// Whether Security Hub CSPM answers for the account: an error says why not.
+    pub(super) async fn describe_hub(&self, timeouts: Timeouts) -> Result<(), CallError> {
+        let call = Call {
+            name: "DescribeHub",
+            method: "GET",
+            path: "/accounts",
+        };
+        let hub: Map<String, Value> = self.call(call, Vec::new(), timeouts).await?;
+        if hub.contains_key("HubArn") {
+            Ok(())
+        } else {
+            Err(CallError::Unexpected(
+                "an answer without a HubArn".to_owned(),
+            ))
+        }
+    }
 }
 
-/// Sends findings: what became of them.
-pub(super) async fn import(
-    client: &Client,
-    findings: &[impl Serialize],
-    patience: Timeouts,
-) -> Result<Imported, CallError> {
-    let call = Call {
-        name: "BatchImportFindings",
-        path: "/findings/import",
-    };
-    call.make(client, &Import { findings }, patience).await
+fn json(request: &impl Serialize) -> Result<Vec<u8>, CallError> {
+    serde_json::to_vec(request).map_err(|error| CallError::Request {
+        source: error.into(),
+    })
 }

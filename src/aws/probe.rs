@@ -7,7 +7,8 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use super::findings::{self, Imported};
+use super::findings::Imported;
+use super::hub_client::HubClient;
 use super::{CallError, Timeouts, describe};
 use crate::model::Scope;
 use crate::policy;
@@ -51,19 +52,15 @@ impl Probe {
 pub type Probes = BTreeMap<&'static str, Probe>;
 
 /// What each action that the product calls came to, by its name in IAM.
-pub(super) async fn actions(
-    ec2: &aws_sdk_ec2::Client,
-    hub: &aws_sdk_securityhub::Client,
-    scope: &Scope,
-) -> Probes {
+pub(super) async fn actions(ec2: &aws_sdk_ec2::Client, hub: &HubClient, scope: &Scope) -> Probes {
     let groups = ec2.describe_security_groups().dry_run(true).send();
     let rules = ec2.describe_security_group_rules().dry_run(true).send();
     let vpcs = ec2.describe_vpcs().dry_run(true).send();
-    let described = hub.describe_hub().send();
+    let described = hub.describe_hub(Timeouts::EVENT);
     let own = json!({"GeneratorId": [{"Value": policy::ID, "Comparison": "EQUALS"}]});
-    let read = findings::get(hub, &own, 1, None, Timeouts::EVENT);
+    let read = hub.get_findings(&own, 1, None, Timeouts::EVENT);
     let refusable = [refusable(scope)];
-    let imported = findings::import(hub, &refusable, Timeouts::EVENT);
+    let imported = hub.import_findings(&refusable, Timeouts::EVENT);
     BTreeMap::from([
         ("ec2:DescribeSecurityGroups", Probe::of(groups.await)),
         ("ec2:DescribeSecurityGroupRules", Probe::of(rules.await)),
@@ -140,7 +137,7 @@ mod tests {
         answer: impl Fn(&str) -> (u16, String) + Send + Sync + 'static,
     ) -> BTreeMap<&'static str, Probe> {
         let (config, _) = config(move |_, body| answer(body));
-        let hub = aws_sdk_securityhub::Client::new(&config);
+        let hub = HubClient::new(&config);
         actions(&ec2::client(&config), &hub, &scope()).await
     }
 
@@ -161,7 +158,7 @@ mod tests {
             } else if body.contains("Filters") {
                 (200, r#"{"Findings":[]}"#.to_owned())
             } else {
-                (200, "{}".to_owned())
+                (200, r#"{"HubArn":"arn"}"#.to_owned())
             }
         })
         .await;

@@ -3,12 +3,12 @@
 //! A 200 answer may name findings that were not taken: each is an error, with its id, code and message. What may be
 //! taken later is sent once more, alone.
 
-use aws_sdk_securityhub::Client;
 use jiff::Timestamp;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
 use super::findings::{self, ReadFinding};
+use super::hub_client::HubClient;
 use super::rate_limit::HubLimits;
 use super::{CallError, Timeouts, describe};
 use crate::engine::store::{
@@ -33,7 +33,7 @@ const PERMANENT: [&str; 2] = ["InvalidInput", "InvalidAccess"];
 /// Security Hub in one account and Region.
 #[derive(Debug)]
 pub struct SecurityHub {
-    client: Client,
+    client: HubClient,
     scope: Scope,
     patience: Timeouts,
     limits: HubLimits,
@@ -41,7 +41,12 @@ pub struct SecurityHub {
 
 impl SecurityHub {
     /// Of the client's account and Region.
-    pub(super) fn new(client: Client, scope: Scope, patience: Timeouts, limits: HubLimits) -> Self {
+    pub(super) fn new(
+        client: HubClient,
+        scope: Scope,
+        patience: Timeouts,
+        limits: HubLimits,
+    ) -> Self {
         Self {
             client,
             scope,
@@ -59,7 +64,9 @@ impl SecurityHub {
     async fn import(&self, findings: &[&Outgoing]) -> Result<Vec<Refusal>, StoreError> {
         self.limits.imports.turn().await;
         let texts: Vec<_> = findings.iter().map(|finding| &*finding.json).collect();
-        let answer = findings::import(&self.client, &texts, self.patience)
+        let answer = self
+            .client
+            .import_findings(&texts, self.patience)
             .await
             .map_err(|failure| self.error("BatchImportFindings", failure))?;
         let refused: Vec<_> = answer
@@ -301,7 +308,9 @@ impl FindingStore for SecurityHub {
     ) -> Result<PublishedPage, StoreError> {
         self.limits.reads.turn().await;
         let filters = self.filters(filter);
-        let page = findings::get(&self.client, &filters, findings::MOST, after, self.patience)
+        let page = self
+            .client
+            .get_findings(&filters, findings::MOST, after, self.patience)
             .await
             .map_err(|failure| self.error("GetFindings", failure))?;
         Ok(PublishedPage {
@@ -364,12 +373,6 @@ fn calls(findings: Vec<Outgoing>) -> Vec<Vec<Outgoing>> {
     calls
 }
 
-/// Opens the connection; the answer does not matter.
-pub(super) async fn prewarm(client: &Client) -> Result<(), CallError> {
-    client.describe_hub().send().await?;
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
@@ -390,7 +393,7 @@ mod tests {
         let (config, requests) = config(answer);
         (
             SecurityHub::new(
-                Client::new(&config),
+                HubClient::new(&config),
                 scope(),
                 Timeouts::EVENT,
                 HubLimits::new(Instant::now()),

@@ -68,6 +68,16 @@ where
     }
 }
 
+/// Never answers.
+#[derive(Debug)]
+struct Silent;
+
+impl HttpConnector for Silent {
+    fn call(&self, _: HttpRequest) -> HttpConnectorFuture {
+        HttpConnectorFuture::new(std::future::pending())
+    }
+}
+
 /// A configuration whose HTTP client answers by the number of the request and its body.
 pub(crate) fn config(
     answer: impl Fn(usize, &str) -> Answer + Send + Sync + 'static,
@@ -80,12 +90,22 @@ pub(crate) fn config_of_connector(
     answer: impl Fn(usize, &str) -> Result<Answer, ConnectorError> + Send + Sync + 'static,
 ) -> (SdkConfig, Requests) {
     let requests = Requests::default();
-    let connector = SharedHttpConnector::new(Canned {
+    let canned = Canned {
         requests: Arc::clone(&requests),
         answer,
-    });
+    };
+    (config_with(canned), requests)
+}
+
+/// A configuration whose HTTP client never answers.
+pub(crate) fn silent_config() -> SdkConfig {
+    config_with(Silent)
+}
+
+fn config_with(connector: impl HttpConnector + 'static) -> SdkConfig {
+    let connector = SharedHttpConnector::new(connector);
     let credentials = Credentials::new("AKID", "secret", Some("token".to_owned()), None, "test");
-    let config = SdkConfig::builder()
+    SdkConfig::builder()
         .behavior_version(BehaviorVersion::v2026_01_12())
         .region(aws_config::Region::new("eu-west-1"))
         .credentials_provider(SharedCredentialsProvider::new(credentials))
@@ -96,8 +116,7 @@ pub(crate) fn config_of_connector(
         )
         .timeout_config(Timeouts::of_clients())
         .http_client(http_client_fn(move |_, _| connector.clone()))
-        .build();
-    (config, requests)
+        .build()
 }
 
 pub(crate) fn scope() -> Scope {

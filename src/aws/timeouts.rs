@@ -47,6 +47,12 @@ impl Timeouts {
         differ.then(|| config(attempt, operation))
     }
 
+    /// The limits of a call that starts now.
+    pub(super) fn config_at(self, now: Instant) -> TimeoutConfig {
+        let (attempt, operation) = self.limits_at(now);
+        config(attempt, operation)
+    }
+
     /// The limits of one attempt and of the whole operation.
     fn limits_at(self, now: Instant) -> (Duration, Duration) {
         let left = self
