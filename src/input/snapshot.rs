@@ -51,6 +51,13 @@ impl Snapshot {
         self
     }
 
+    /// The same with only some of its groups.
+    #[must_use]
+    pub fn only(mut self, is_meant: impl Fn(&SecurityGroup) -> bool) -> Self {
+        self.groups.retain(is_meant);
+        self
+    }
+
     /// All groups in it.
     #[must_use]
     pub fn groups(&self) -> &[SecurityGroup] {

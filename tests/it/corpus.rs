@@ -684,7 +684,10 @@ fn a_batch_evaluates_each_group_once_and_a_bad_message_costs_only_itself() {
         format!("1: {target}; sg-0deadbeefdeadbeef NOT_AVAILABLE/ARCHIVED")
     );
     assert_eq!(replayed("failure-record"), format!("1: {target}"));
-    assert!(replayed("sqs-with-unreadable").starts_with(&format!("2: {target}; body is not JSON")));
+    assert!(
+        replayed("sqs-with-unreadable")
+            .starts_with(&format!("2: {target}; message 2: body is not JSON"))
+    );
     let swept = replayed("sns-in-sqs");
     assert_eq!(swept.matches("sg-0123456789abcdef0").count(), 1, "{swept}");
     assert!(swept.contains(target), "{swept}");

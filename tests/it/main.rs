@@ -12,3 +12,4 @@ mod depth;
 mod groups;
 mod hostile;
 mod reference;
+mod replay;

@@ -7,6 +7,7 @@ use sg_trust::policy::Reading;
 
 mod check;
 mod doctor;
+mod events;
 mod explain;
 mod input;
 #[cfg(feature = "aws")]
@@ -17,6 +18,7 @@ mod region;
 mod replay;
 mod retire;
 mod scan;
+mod scope;
 mod targets;
 mod terminal;
 mod test;

@@ -4,7 +4,7 @@ use std::io::Write;
 use std::sync::{Mutex, PoisonError};
 
 use sg_trust::engine::store::{FindingFilter, FindingStore, PublishedPage, Refusal, StoreError};
-use sg_trust::finding::Finding;
+use sg_trust::finding::{Finding, Subject};
 use sg_trust::report::asff::InvalidFinding;
 use sg_trust::report::{Format, Report, ReportError, Summary};
 
@@ -27,6 +27,8 @@ pub(crate) struct Writer<W>(Mutex<Inner<W>>);
 struct Inner<W> {
     report: Report,
     out: W,
+    /// Whether the Region of the findings is known: commands show it.
+    shows_region: bool,
 }
 
 impl<W: Write> Writer<W> {
@@ -35,6 +37,16 @@ impl<W: Write> Writer<W> {
         Self(Mutex::new(Inner {
             report: Report::new(format),
             out,
+            shows_region: true,
+        }))
+    }
+
+    /// The same for findings whose Region is not known: their commands have none. For ASFF it must be known.
+    pub(crate) fn without_region(self) -> Self {
+        let inner = self.0.into_inner().unwrap_or_else(PoisonError::into_inner);
+        Self(Mutex::new(Inner {
+            shows_region: false,
+            ..inner
         }))
     }
 
@@ -44,10 +56,20 @@ impl<W: Write> Writer<W> {
     /// When one is not fit for the format, or the place does not take them.
     pub(crate) fn write(&self, findings: &[Finding]) -> Result<(), StoreError> {
         let mut inner = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let Inner { report, out } = &mut *inner;
+        let Inner {
+            report,
+            out,
+            shows_region,
+        } = &mut *inner;
         let mut refusals = Vec::new();
         for finding in findings {
-            match report.finding(finding) {
+            let text = match &finding.subject {
+                Subject::Evaluated(group, verdict) if !*shows_region => {
+                    report.group(group, verdict, None)
+                }
+                _ => report.finding(finding),
+            };
+            match text {
                 Ok(text) => out.write_all(text.as_bytes()).map_err(StoreError::Write)?,
                 Err(ReportError::InvalidFinding(invalid)) => {
                     refusals.push(refusal(finding, &invalid))
@@ -67,7 +89,9 @@ impl<W: Write> Writer<W> {
     /// # Errors
     /// When the place does not take the end.
     pub(crate) fn finish(self) -> Result<Summary, StoreError> {
-        let Inner { report, mut out } = self.0.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let Inner {
+            report, mut out, ..
+        } = self.0.into_inner().unwrap_or_else(PoisonError::into_inner);
         let summary = *report.summary();
         let end = report
             .finish()

@@ -1,34 +1,33 @@
 //! `replay`: the function's own code on an event, with a file in place of EC2 and stdout in place of Security Hub.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use anyhow::{Context as _, anyhow, bail};
+use anyhow::{Context as _, bail};
 use sg_trust::engine::store::DiscardStore;
-use sg_trust::engine::{Engine, RunResult};
-use sg_trust::event::{self, Batch, Trigger};
+use sg_trust::engine::{Engine, EngineError, RunResult};
+use sg_trust::event::Batch;
 use sg_trust::finding::{Context, Finding, Passed};
-use sg_trust::input::Snapshot;
-use sg_trust::model::Scope;
 use sg_trust::model::{AccountId, Region};
 use sg_trust::policy::Settings;
 
 use crate::check::FormatArgument;
-use crate::input::{self, read_event};
 use crate::output::Writer;
-use crate::region::{parse_region, place_of, region_of_environment, with_partition};
+use crate::region::{parse_region, place_of};
+use crate::scope::{Given, Place, parse_account};
 use crate::terminal::{Outcome, Terminal};
+use crate::{events, input};
 
 const EXAMPLES: &str = "\
 Examples:
   sg-trust replay events/authorize-ingress.json --groups events/account.json
   sg-trust replay events/authorize-ingress.json --groups events/account.json --format asff
   sg-trust replay events/schedule.json --groups groups.json --format json
+  sg-trust replay events/sweep.json --groups events/account.json --account 123456789012
   sg-trust replay event.json --live
   sg-trust replay event.json --live --publish
 
-An event that is ignored exits 0 with the reason on stderr. Account and Region are the event's; where it has none, the
-snapshot's.";
+An event that is ignored exits 0 with the reason on stderr. Account and Region are the event's; where it has none, those
+of the groups.";
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
@@ -48,13 +47,16 @@ pub(crate) struct Arguments {
     /// How to print what would be published.
     #[arg(long, value_enum, default_value_t = ReplayFormat::Table)]
     format: ReplayFormat,
-    /// The Region, where neither the event nor the snapshot names one; without it AWS_REGION. With --live it goes before
-    /// the event's.
+    /// The account, where neither the event nor the snapshot names one.
+    #[arg(long, value_name = "ACCOUNT", conflicts_with = "live", value_parser = parse_account)]
+    account: Option<AccountId>,
+    /// The Region, where neither the event nor the snapshot names one; without it AWS_REGION, then AWS_DEFAULT_REGION.
+    /// Only ASFF needs one. With --live it goes before the event's.
     #[arg(long, value_name = "REGION", value_parser = parse_region)]
     region: Option<Region>,
 }
 
-#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 enum ReplayFormat {
     /// Columns for people.
     Table,
@@ -62,6 +64,12 @@ enum ReplayFormat {
     Json,
     /// One array of Security Hub findings.
     Asff,
+}
+
+impl Arguments {
+    fn writer<'o>(&self, out: &'o mut Vec<u8>) -> Writer<&'o mut Vec<u8>> {
+        Writer::new(FormatArgument::from(self.format).into(), out)
+    }
 }
 
 impl From<ReplayFormat> for FormatArgument {
@@ -82,41 +90,50 @@ pub(crate) fn run(
     if arguments.groups.as_deref() == Some("-") && arguments.event == "-" {
         bail!("standard input cannot be both the event and the groups");
     }
-    let (event_name, event) = read_event(&arguments.event)?;
-    let batch = event::read(&event);
-    let mut out = Vec::new();
-    let writer = Writer::new(FormatArgument::from(arguments.format).into(), &mut out);
-    let handled = match &arguments.groups {
-        Some(groups) => offline(arguments, groups, &batch, policy, &writer),
-        None => live(arguments, &batch, policy, &writer),
-    };
-    let handled = handled.with_context(|| event_name.to_owned())?;
-    let summary = writer.finish()?;
-    for warning in handled.stats.all_warnings() {
-        terminal.say(warning);
+    let (name, batch) = events::read(&arguments.event)?;
+    let unreadable = events::complain(name, &batch, terminal);
+    if unreadable > 0 && unreadable == batch.messages.len() {
+        return Ok(Outcome::Nothing);
     }
-    report(
-        arguments,
-        event_name,
-        &out,
-        handled,
-        summary.failed,
-        terminal,
-    )
+    let mut out = Vec::new();
+    let replayed = match &arguments.groups {
+        Some(groups) => offline(arguments, groups, (name, &batch), policy, &mut out),
+        None => live(arguments, (name, &batch), policy, &mut out),
+    };
+    let (result, failed) = replayed?;
+    print(arguments, name, &out, &result, terminal)?;
+    Ok(Outcome::of_failed(failed))
 }
 
-type Out<'a> = Writer<&'a mut Vec<u8>>;
+/// What the engine did, and how many groups failed.
+type Replayed = (RunResult, u64);
 
 fn offline(
     arguments: &Arguments,
     groups: &str,
-    batch: &Batch,
+    (name, batch): (&str, &Batch),
     policy: &Settings,
-    writer: &Out<'_>,
-) -> anyhow::Result<RunResult> {
+    out: &mut Vec<u8>,
+) -> anyhow::Result<Replayed> {
     let (_, snapshot) = input::snapshot(groups)?;
-    let scope = scope(arguments, batch, &snapshot)?;
-    let snapshot = snapshot.seen_by(scope.account.clone());
+    let given = Given {
+        account: arguments.account.as_ref(),
+        region: arguments.region.as_ref(),
+        needs_region: arguments.format == ReplayFormat::Asff,
+    };
+    let Place {
+        scope,
+        is_region_known,
+    } = Place::find(&given, batch, &snapshot).with_context(|| name.to_owned())?;
+    let snapshot = snapshot
+        .only(|group| place_of(group).is_none_or(|(_, own)| own == scope.region))
+        .seen_by(scope.account.clone());
+    let writer = arguments.writer(out);
+    let writer = if is_region_known {
+        writer
+    } else {
+        writer.without_region()
+    };
     let context = Arc::new(Context {
         scope,
         passed: Passed::default(),
@@ -125,146 +142,95 @@ fn offline(
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
         .build()?;
-    Ok(match arguments.format {
+    let result = match arguments.format {
         // What would stand in the hub, which a sweep does not tell what it need not know.
         ReplayFormat::Asff => {
-            runtime.block_on(Engine::new(policy, context, &snapshot, writer).handle(batch))
+            runtime.block_on(Engine::new(policy, context, &snapshot, &writer).handle(batch))
         }
         ReplayFormat::Table | ReplayFormat::Json => {
             let observer = |finding: &Finding| writer.write(std::slice::from_ref(finding));
-            let pipeline = Engine::new(policy, context, &snapshot, &DiscardStore);
-            runtime.block_on(
-                Engine {
-                    observer: Some(&observer),
-                    ..pipeline
-                }
-                .handle(batch),
-            )
+            let engine = Engine {
+                observer: Some(&observer),
+                ..Engine::new(policy, context, &snapshot, &DiscardStore)
+            };
+            runtime.block_on(engine.handle(batch))
         }
-    })
+    };
+    Ok((result, writer.finish()?.failed))
 }
 
 #[cfg(not(feature = "aws"))]
-fn live(_: &Arguments, _: &Batch, _: &Settings, _: &Out<'_>) -> anyhow::Result<RunResult> {
+fn live(
+    _: &Arguments,
+    _: (&str, &Batch),
+    _: &Settings,
+    _: &mut Vec<u8>,
+) -> anyhow::Result<Replayed> {
     bail!("{}", crate::terminal::NOT_BUILT_IN)
 }
 
 #[cfg(feature = "aws")]
 fn live(
     arguments: &Arguments,
-    batch: &Batch,
+    (name, batch): (&str, &Batch),
     policy: &Settings,
-    writer: &Out<'_>,
-) -> anyhow::Result<RunResult> {
+    out: &mut Vec<u8>,
+) -> anyhow::Result<Replayed> {
     use sg_trust::aws::{Account, Timeouts};
 
-    let of_events = triggers(batch).find_map(|trigger| trigger.region.clone());
+    let of_events = batch.triggers().find_map(|trigger| trigger.region.clone());
     let region = arguments.region.clone().or(of_events);
+    let writer = arguments.writer(out);
     let observer = |finding: &Finding| writer.write(std::slice::from_ref(finding));
-    sg_trust::aws::block_on(async {
+    let result = sg_trust::aws::block_on(async {
         let account = Account::sign_in(region.as_ref()).await?;
         let context = crate::live::context(&account, policy);
         let source = account.source(Timeouts::SWEEP);
-        Ok(if arguments.publish {
+        anyhow::Ok(if arguments.publish {
             let store = account.store(Timeouts::SWEEP).await?;
-            let pipeline = Engine::new(policy, context, &source, &store);
-            Engine {
+            let engine = Engine {
                 observer: Some(&observer),
-                ..pipeline
-            }
-            .handle(batch)
-            .await
+                ..Engine::new(policy, context, &source, &store)
+            };
+            engine.handle(batch).await
         } else {
-            let pipeline = Engine::new(policy, context, &source, &DiscardStore);
-            Engine {
+            let engine = Engine {
                 observer: Some(&observer),
-                ..pipeline
-            }
-            .handle(batch)
-            .await
+                ..Engine::new(policy, context, &source, &DiscardStore)
+            };
+            engine.handle(batch).await
         })
-    })?
+    })?;
+    let result = result.with_context(|| name.to_owned())?;
+    Ok((result, writer.finish()?.failed))
 }
 
-fn triggers(batch: &Batch) -> impl Iterator<Item = &Trigger> {
-    batch
-        .messages
-        .iter()
-        .filter_map(|message| message.trigger.as_ref().ok())
-}
-
-/// Prints what came of an event.
-fn report(
+/// Prints what came of the events.
+fn print(
     arguments: &Arguments,
-    event_name: &str,
+    name: &str,
     out: &[u8],
-    handled: RunResult,
-    failed: u64,
+    result: &RunResult,
     terminal: &mut Terminal,
-) -> anyhow::Result<Outcome> {
+) -> anyhow::Result<()> {
+    for warning in result.stats.all_warnings() {
+        terminal.say(warning);
+    }
     let text = std::str::from_utf8(out)?;
-    let ignored = handled.outcome.ignored.as_ref();
+    let ignored = result.outcome.ignored.as_ref();
     match (arguments.format, ignored) {
         (ReplayFormat::Table, None) => terminal.print_coloured(text)?,
         (ReplayFormat::Table, Some(_)) => {}
         _ => terminal.print(text)?,
     }
     if let Some(reason) = ignored {
-        terminal.say(&format!("{event_name}: ignored: {reason}"));
+        terminal.say(&format!("{name}: ignored: {reason}"));
     }
-    for failed in &handled.failures {
-        terminal.complain(&format!("{event_name}: {}", failed.error));
-    }
-    Ok(Outcome::of_failed(failed))
-}
-
-/// Where the function would run: in the event's account and Region, else in the snapshot's.
-fn scope(arguments: &Arguments, batch: &Batch, snapshot: &Snapshot) -> anyhow::Result<Scope> {
-    let owners: BTreeSet<&AccountId> = snapshot
-        .groups()
-        .iter()
-        .filter_map(|group| group.owner_id.as_ref())
-        .collect();
-    let account = match triggers(batch).find_map(|trigger| trigger.account.clone()) {
-        Some(account) if owners.is_empty() || owners.contains(&account) => account,
-        Some(account) => bail!(
-            "the event is of account {account}, and the snapshot has no group of it: it is another account's"
-        ),
-        None if owners.len() == 1 => owners
-            .into_iter()
-            .next()
-            .cloned()
-            .context("the snapshot has no owner")?,
-        None if owners.is_empty() => {
-            bail!(
-                "neither the event nor the snapshot says which account it is (no account, no OwnerId)"
-            )
+    for failed in &result.failures {
+        // What cannot be read was said before.
+        if !matches!(*failed.error, EngineError::Event(_)) {
+            terminal.complain(&format!("{name}: {}", failed.error));
         }
-        None => bail!(
-            "the event names no account, and the snapshot has groups of {} accounts",
-            owners.len()
-        ),
-    };
-    let places: BTreeSet<_> = snapshot.groups().iter().filter_map(place_of).collect();
-    let of_snapshot = places.first().cloned();
-    let of_events = triggers(batch).find_map(|trigger| trigger.region.clone());
-    let (partition, region) = match (of_events, of_snapshot) {
-        (Some(region), Some(_)) => places.into_iter().find(|(_, of_groups)| *of_groups == region).with_context(|| {
-            format!("the event is of region {region}, and the snapshot has no group there: it is another Region's")
-        })?,
-        (Some(region), None) => with_partition(&parse_region(region.as_str()).map_err(|why| anyhow!("region {region:?}: {why}"))?),
-        (None, Some(place)) if places.len() == 1 => place,
-        (None, Some(_)) => bail!("the event names no Region, and the snapshot has groups of {} Regions", places.len()),
-        (None, None) => match arguments.region.clone() {
-            Some(region) => with_partition(&region),
-            None => region_of_environment()?
-                .map(|region| with_partition(&region))
-                .context("neither the event nor the snapshot names a Region: give --region, or set AWS_REGION")?,
-        },
-    };
-    Ok(Scope {
-        partition,
-        region,
-        account,
-    })
+    }
+    Ok(())
 }

@@ -1,11 +1,10 @@
 //! `targets`: what an event makes the function do, and why.
 
-use sg_trust::event::{self, Message, Shape};
 use sg_trust::policy::Settings;
 use sg_trust::report::json;
 use sg_trust::report::targets::Invocation;
 
-use crate::input::read_event;
+use crate::events;
 use crate::terminal::{Outcome, Terminal};
 
 const EXAMPLES: &str = "\
@@ -29,28 +28,11 @@ pub(crate) fn run(
     policy: &Settings,
     terminal: &mut Terminal,
 ) -> anyhow::Result<Outcome> {
-    let (name, event) = read_event(&arguments.event)?;
-    let mut batch = event::read(&event);
+    let (name, mut batch) = events::read(&arguments.event)?;
     if policy.sensitivity.is_none() {
         batch.forget_references();
     }
-    if let (
-        Shape::Single,
-        [
-            Message {
-                trigger: Err(error),
-                ..
-            },
-        ],
-    ) = (batch.shape, batch.messages.as_slice())
-    {
-        anyhow::bail!("{name}: {error}");
-    }
     terminal.print(&(json::to_pretty(&Invocation::from(&batch))? + "\n"))?;
-    for (number, message) in (1..).zip(&batch.messages) {
-        if let Err(error) = &message.trigger {
-            terminal.complain(&format!("{name}: message {number}: {error}"));
-        }
-    }
+    events::complain(name, &batch, terminal);
     Ok(Outcome::Nothing)
 }
