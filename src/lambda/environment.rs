@@ -1,4 +1,5 @@
-//! What the function's environment says.
+//! What the function's environment says. The commands on a live account read `SG_TRUST_PASSED` as well, so that they
+//! publish what the function would.
 //!
 //! | variable | values | means |
 //! |---|---|---|
@@ -25,16 +26,8 @@ const POLICY_FILE_NAME: &str = "policy.toml";
 /// A start that cannot succeed.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    /// A variable has a value that is none of its own.
-    #[error("{name} is {value:?}: it must be {values}")]
-    Variable {
-        /// The variable's name.
-        name: &'static str,
-        /// Its value.
-        value: String,
-        /// What it may be.
-        values: &'static str,
-    },
+    #[error(transparent)]
+    Variable(#[from] VariableError),
     /// The settings file cannot be read.
     #[error("{path}: cannot be read (from {POLICY_FILE}, or beside the binary)")]
     Unreadable {
@@ -47,6 +40,53 @@ pub enum StartError {
     /// The settings file cannot be used.
     #[error(transparent)]
     Settings(#[from] config::SettingsError),
+}
+
+/// A variable with a value that it cannot have.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{name} is {value:?}: it must be `{}` or `{}`", .values[0], .values[1])]
+pub struct VariableError {
+    name: &'static str,
+    value: String,
+    values: [&'static str; 2],
+}
+
+/// The value of a variable of this process; bytes that are not text are replaced.
+#[must_use]
+pub fn of_process(name: &str) -> Option<String> {
+    std::env::var_os(name).map(|value| value.to_string_lossy().into_owned())
+}
+
+/// What becomes of the finding of a group that passed: `SG_TRUST_PASSED`.
+///
+/// # Errors
+/// When the variable has a value that it cannot have.
+pub fn passed(variable: impl Fn(&str) -> Option<String>) -> Result<Passed, VariableError> {
+    let is_archive = is_first(&variable, PASSED, ["archive", "active"])?;
+    Ok(if is_archive {
+        Passed::Archive
+    } else {
+        Passed::Active
+    })
+}
+
+/// Whether a variable has the first of its two values, which is its default too.
+fn is_first(
+    variable: impl Fn(&str) -> Option<String>,
+    name: &'static str,
+    values: [&'static str; 2],
+) -> Result<bool, VariableError> {
+    let [first, second] = values;
+    match variable(name) {
+        None => Ok(true),
+        Some(value) if value.is_empty() || value == first => Ok(true),
+        Some(value) if value == second => Ok(false),
+        Some(value) => Err(VariableError {
+            name,
+            value,
+            values,
+        }),
+    }
 }
 
 /// What the environment says.
@@ -88,29 +128,12 @@ impl Environment {
             }
             None => Settings::default(),
         };
-        let choose =
-            |name: &'static str, values: &'static str, first: &str, second: &str| match given(name)
-            {
-                None => Ok(true),
-                Some(value) if value == first => Ok(true),
-                Some(value) if value == second => Ok(false),
-                Some(value) => Err(StartError::Variable {
-                    name,
-                    value,
-                    values,
-                }),
-            };
-        let archive = choose(PASSED, "`archive` or `active`", "archive", "active")?;
-        let prewarm = choose(PREWARM, "`on` or `off`", "on", "off")?;
-        let metrics = choose(METRICS, "`on` or `off`", "on", "off")?;
+        let is_on = |name| is_first(&variable, name, ["on", "off"]);
+        let metrics = is_on(METRICS)?;
         Ok(Self {
             settings,
-            passed: if archive {
-                Passed::Archive
-            } else {
-                Passed::Active
-            },
-            prewarm,
+            passed: passed(&variable)?,
+            prewarm: is_on(PREWARM)?,
             metrics: metrics.then(|| given(FUNCTION_NAME)).flatten(),
         })
     }

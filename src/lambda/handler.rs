@@ -11,7 +11,7 @@ use serde_json::Value;
 use tokio::sync::OnceCell;
 
 use super::answer::{Answer, HandlerError, answer};
-use super::environment::{Environment, StartError};
+use super::environment::{self, Environment, StartError};
 use super::log::{InvocationLog, Times};
 use super::metrics::{self, Measured};
 use super::timed::Timed;
@@ -55,7 +55,7 @@ impl Function {
     pub async fn start() -> Result<Self, StartError> {
         let binary = std::env::current_exe().ok();
         let environment = Environment::read(
-            |name| std::env::var_os(name).map(|value| value.to_string_lossy().into_owned()),
+            environment::of_process,
             binary.as_deref().and_then(Path::parent),
         )?;
         Ok(Self::new(environment, Clients::load(None).await))

@@ -76,6 +76,10 @@ class Proxy:
             def log_message(self, *_):
                 pass
 
+            def date_time_string(self, timestamp=None):
+                """The Date of an answer, by the proxy's own clock."""
+                return super().date_time_string((timestamp or time.time()) + proxy.clock_ahead)
+
             def handle_any(self):
                 body = self.rfile.read(int(self.headers.get("content-length") or 0))
                 reply = proxy.answer(self.command, self.path, dict(self.headers), body)
@@ -113,6 +117,7 @@ class Proxy:
         return f"http://127.0.0.1:{self.server.server_port}"
 
     def reset(self):
+        self.clock_ahead = 0  # seconds that AWS's clock is ahead of the local one
         self.calls = []  # (operation, parsed body)
         self.imported = []  # every finding that was sent
         self.hub = {}  # finding id -> the finding that stands

@@ -120,3 +120,52 @@ def test_replay_live_publishes_only_when_told(account, run, tmp_path):
     file.write_text(json.dumps(event("other-account")))
     ignored = run("replay", str(file), "--live")
     assert ignored.returncode == 0 and "ignored" in ignored.stderr and ACCOUNT in ignored.stderr
+
+
+@pytest.mark.parametrize("ahead", [-12, 12])
+def test_nothing_is_published_by_a_clock_that_is_wrong(account, run, proxy, tmp_path, ahead):
+    group = account.group("db")
+    account.allow(group, group)
+    file = tmp_path / "event.json"
+    file.write_text(json.dumps(event("authorize-ingress", group, group)))
+    proxy.clock_ahead = ahead
+    for command in (["scan", "--publish"], ["replay", str(file), "--live", "--publish"], ["retire", "--yes"]):
+        refused = run(*command)
+        assert refused.returncode == 2, (command, refused)
+        direction = "behind" if ahead > 0 else "ahead of"
+        assert f" s {direction} that of EC2: set it (ntp), then publish" in refused.stderr, refused.stderr
+    assert "BatchImportFindings" not in proxy.count() and account.findings() == {}
+    for command in (["scan"], ["replay", str(file), "--live"]):
+        assert run(*command).returncode == 1, command
+
+
+def test_what_becomes_of_passed_groups_is_as_in_the_function(account, run, functions, proxy, tmp_path):
+    group = account.group("db")
+    functions(environment={"SG_TRUST_PASSED": "active"}).invoke({"action": "sweep"})
+    assert account.states()[group] == ("PASSED", "ACTIVE")
+    imports = proxy.count()["BatchImportFindings"]
+    swept = run("scan", "--publish", SG_TRUST_PASSED="active")
+    assert swept.returncode == 0, swept.stderr
+    assert account.states()[group] == ("PASSED", "ACTIVE") and proxy.count()["BatchImportFindings"] == imports
+    file = tmp_path / "event.json"
+    file.write_text(json.dumps({"action": "evaluate", "group_ids": [group]}))
+    shown = run("replay", str(file), "--live", "--publish", "--format", "asff", SG_TRUST_PASSED="active")
+    assert [finding["RecordState"] for finding in json.loads(shown.stdout)] == ["ACTIVE"], shown.stderr
+    assert account.states()[group] == ("PASSED", "ACTIVE")
+    wrong = run("scan", "--publish", SG_TRUST_PASSED="sometimes")
+    assert wrong.returncode == 2 and 'SG_TRUST_PASSED is "sometimes": it must be `archive` or `active`' in wrong.stderr
+    assert run("scan", "--publish").returncode == 0
+    assert account.states()[group] == ("PASSED", "ARCHIVED")
+
+
+def test_the_region_is_looked_for_in_order(moto_port, account, run):
+    group = Account(moto_port, region="eu-west-1").group("there")
+    for arguments, variables in (
+        (["--region", "eu-west-1"], {"AWS_REGION": "us-east-1", "AWS_DEFAULT_REGION": "us-east-1"}),
+        ([], {"AWS_REGION": "eu-west-1", "AWS_DEFAULT_REGION": "us-east-1"}),
+        ([], {"AWS_REGION": None, "AWS_DEFAULT_REGION": "eu-west-1"}),
+    ):
+        found = run("scan", "--format", "ndjson", *arguments, **variables)
+        assert group in found.stdout, (arguments, variables, found.stderr)
+    wrong = run("scan", AWS_REGION=None, AWS_DEFAULT_REGION="Frankfurt")
+    assert wrong.returncode == 2 and '"Frankfurt" is not a Region' in wrong.stderr, wrong.stderr

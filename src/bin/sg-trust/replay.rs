@@ -184,7 +184,7 @@ fn live(
     let observer = |finding: &Finding| writer.write(std::slice::from_ref(finding));
     let result = sg_trust::aws::block_on(async {
         let account = Account::sign_in(region.as_ref()).await?;
-        let context = crate::live::context(&account, policy);
+        let context = crate::live::context(&account, policy)?;
         let source = account.source(Timeouts::SWEEP);
         anyhow::Ok(if arguments.publish {
             let store = account.store(Timeouts::SWEEP).await?;

@@ -39,7 +39,7 @@ pub(crate) fn run(arguments: &Arguments, terminal: &mut Terminal) -> anyhow::Res
     let policy = Settings::default();
     let archived = sg_trust::aws::block_on(async {
         let account = Account::sign_in(arguments.region.as_ref()).await?;
-        let context = crate::live::context(&account, &policy);
+        let context = crate::live::context(&account, &policy)?;
         let source = account.source(Timeouts::SWEEP);
         let store = account.store(Timeouts::SWEEP).await?;
         anyhow::Ok(

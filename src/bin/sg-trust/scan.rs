@@ -14,7 +14,8 @@ Examples:
   sg-trust scan --all-regions
   sg-trust scan --publish
 
-Credentials are the environment's, a profile's (AWS_PROFILE), or those of IAM Identity Center (`aws sso login`). Needs
+Credentials are the environment's, a profile's (AWS_PROFILE), or those of IAM Identity Center (`aws sso login`).
+SG_TRUST_PASSED=active keeps findings of groups that passed active, as it does for the function. Needs
 ec2:DescribeSecurityGroups; with the setting rule_ids ec2:DescribeSecurityGroupRules; with --all-regions
 ec2:DescribeRegions; with --publish securityhub:GetFindings and securityhub:BatchImportFindings.";
 
@@ -137,7 +138,7 @@ async fn sweep(
     use sg_trust::engine::Engine;
     use sg_trust::engine::store::DiscardStore;
 
-    let context = crate::live::context(account, policy);
+    let context = crate::live::context(account, policy)?;
     let source = account.source(Timeouts::SWEEP);
     if publish {
         let store = account.store(Timeouts::SWEEP).await?;
