@@ -164,7 +164,14 @@ impl Protocol {
         self.0 == "-1"
     }
 
-    /// Does it have types and codes where others have ports?
+    /// Whether a rule of this protocol has `FromPort` and `ToPort`: ports, or ICMP's types and codes. EC2 ignores what
+    /// the rules of all other protocols, `-1` included, have there.
+    #[must_use]
+    pub fn has_port_members(&self) -> bool {
+        matches!(self.as_str(), "tcp" | "udp" | "icmp" | "icmpv6")
+    }
+
+    /// Whether it has types and codes where others have ports.
     #[must_use]
     pub fn is_icmp(&self) -> bool {
         self.0 == "icmp" || self.0 == "icmpv6"

@@ -44,10 +44,11 @@ pub struct Traffic {
 }
 
 impl Traffic {
-    /// Of one permission or rule. All protocols with ports -1 to -1 is how some of EC2's answers write "no ports".
+    /// Of one permission or rule. DescribeSecurityGroupRules and CloudTrail write -1 to -1 for the ports of a protocol
+    /// without ports, DescribeSecurityGroups leaves them out.
     #[must_use]
     pub fn new(protocol: Protocol, from_port: Option<i64>, to_port: Option<i64>) -> Self {
-        if protocol.is_all() && (from_port, to_port) == (Some(-1), Some(-1)) {
+        if !protocol.has_port_members() && (from_port, to_port) == (Some(-1), Some(-1)) {
             return Self {
                 protocol,
                 from_port: None,
@@ -61,10 +62,10 @@ impl Traffic {
         }
     }
 
-    /// Is it the same to EC2, which takes no notice of the ports of a rule for all protocols?
+    /// Whether it is the same to EC2, which ignores the ports of a rule for a protocol without ports.
     #[must_use]
     pub fn is_same_as(&self, other: &Self) -> bool {
-        self == other || self.protocol.is_all() && other.protocol.is_all()
+        self == other || self.protocol == other.protocol && !self.protocol.has_port_members()
     }
 
     /// Of a permission.
@@ -75,5 +76,37 @@ impl Traffic {
             permission.from_port,
             permission.to_port,
         )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn traffic(protocol: &str, ports: Option<i64>) -> Traffic {
+        Traffic::new(Protocol::new(protocol), ports, ports)
+    }
+
+    /// DescribeSecurityGroups leaves out the ports of such a protocol, DescribeSecurityGroupRules and CloudTrail write
+    /// -1, and a request may have any.
+    #[test]
+    fn a_protocol_without_ports_is_the_same_however_its_ports_are_written() {
+        for protocol in ["-1", "50", "112", "0", "255"] {
+            assert_eq!(traffic(protocol, None), traffic(protocol, Some(-1)));
+            for ports in [None, Some(-1), Some(0), Some(443)] {
+                let other = traffic(protocol, ports);
+                assert!(traffic(protocol, Some(-1)).is_same_as(&other), "{other:?}");
+            }
+        }
+        assert!(!traffic("50", None).is_same_as(&traffic("51", None)));
+        assert!(!traffic("50", None).is_same_as(&traffic("-1", None)));
+    }
+
+    #[test]
+    fn ports_and_types_tell_rules_apart() {
+        for protocol in ["tcp", "udp", "icmp", "icmpv6"] {
+            assert_ne!(traffic(protocol, None), traffic(protocol, Some(-1)));
+            assert!(!traffic(protocol, Some(-1)).is_same_as(&traffic(protocol, Some(8))));
+        }
     }
 }

@@ -34,7 +34,7 @@ impl PermissionCheck {
                 Self::Within(None)
             };
         }
-        if permission.ip_protocol.is_all() && (from, to) == (-1, -1) {
+        if (from, to) == (-1, -1) && !permission.ip_protocol.is_icmp() {
             return Self::Violates(Reason::AllTraffic);
         }
         if all_ports {

@@ -354,3 +354,40 @@ impl fmt::Display for Reason {
         formatter.pad(self.as_str())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use jiff::civil::Date;
+
+    use super::*;
+    use crate::policy::{ReferencedGroups, Settings, evaluate};
+
+    /// EC2 describes such a permission without ports; its rules and CloudTrail's records have -1 to -1.
+    #[test]
+    fn a_rule_of_a_protocol_without_ports_is_found_again() {
+        let group = r#"{"GroupId":"sg-0a","IpPermissions":[{"IpProtocol":"50","UserIdGroupPairs":[{"GroupId":"sg-0b"}]}]}"#;
+        let group: SecurityGroup = serde_json::from_str(group).unwrap();
+        let verdict = evaluate(
+            &Settings::default(),
+            &group,
+            &ReferencedGroups::default(),
+            Date::MIN,
+        );
+        let rule = GroupRule {
+            rule_id: Some(RuleId::new("sgr-1")),
+            group_id: None,
+            is_ingress: Some(true),
+            source: GroupId::new("sg-0b"),
+            traffic: Traffic::new(Protocol::new("50"), Some(-1), Some(-1)),
+        };
+        let violation = &verdict.violations[0];
+        assert_eq!(rule_ids(violation, &[&rule]), [RuleId::new("sgr-1")]);
+        assert!(violation.has_rule(&rule.source, &rule.traffic));
+        let other = GroupRule {
+            traffic: Traffic::new(Protocol::new("51"), Some(-1), Some(-1)),
+            ..rule
+        };
+        assert!(rule_ids(violation, &[&other]).is_empty());
+        assert!(!violation.has_rule(&other.source, &other.traffic));
+    }
+}

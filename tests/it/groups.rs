@@ -54,6 +54,7 @@ pub(crate) fn permission() -> impl Strategy<Value = Value> {
         3 => (port(), port()).prop_map(|(from, to)| (from, to)),
         1 => Just((json!(null), json!(null))),
         1 => Just((json!(0), json!(65_535))),
+        1 => Just((json!(-1), json!(-1))),
         1 => (0_i64..3, 65_000_i64..65_536).prop_map(|(from, to)| (json!(from), json!(to))),
         1 => (0_i64..40_000).prop_map(|to| (json!(0), json!(to))),
         1 => (25_000_i64..60_000).prop_map(|from| (json!(from), json!(65_535))),

@@ -97,7 +97,7 @@ fn violations_port_by_port(group: &Value, most: usize) -> BTreeSet<Key> {
                 add(0);
                 continue;
             };
-            if protocol == "-1" && from == -1 && to == -1 {
+            if !is_icmp && from == -1 && to == -1 {
                 add(0);
                 continue;
             }
@@ -271,6 +271,7 @@ fn the_default_limit_lies_where_the_policy_says() {
         &[(0, 32_767), (32_768, 65_535)],
         &[(0, 21), (23, 65_535)],
         &[(0, 65_000)],
+        &[(-1, -1)],
     ] {
         assert_eq!(ranges(failing), Status::Failed, "{failing:?}");
     }
@@ -278,7 +279,6 @@ fn the_default_limit_lies_where_the_policy_says() {
         &[(1024, 65_535)][..],
         &[(0, 64_999)],
         &[(443, 443), (8443, 8443)],
-        &[(-1, -1)],
         &[(80, 22)],
     ] {
         assert_eq!(ranges(passing), Status::Passed, "{passing:?}");
