@@ -18,7 +18,7 @@
 //! | [`settings`] | what users set, as plain types |
 //! | [`reach`] | what each source reaches on a group, by which permissions |
 //! | `evaluate` | from the reach of each source to the verdict |
-//! | `verdict` | verdicts, violations, severities |
+//! | `verdict`, `source` | verdicts, violations, severities; whom a violation lets in, by which rules |
 //! | [`exemption`] | accepted risks |
 //! | [`sensitivity`] | what tags say about both ends of a violation |
 //! | [`metadata`] | the policy's id, its demand, its classification |
@@ -29,12 +29,12 @@ pub mod metadata;
 pub mod reach;
 pub mod sensitivity;
 pub mod settings;
+mod source;
 mod verdict;
 
 pub use evaluate::{day_of, evaluate};
-pub use metadata::{
-    DEMAND, ID, MITRE, REMEDIATION, REMEDIATION_EXEMPT, REMEDIATION_NONE, REMEDIATION_URL, TYPES,
-};
+pub use metadata::{DEMAND, ID, MITRE, REMEDIATION_URL, TYPES};
 pub use sensitivity::{Levels, ReferencedGroups};
 pub use settings::{Reading, Settings};
-pub use verdict::{OpenRule, Reason, Severity, Source, SourcePair, Status, Verdict, Violation};
+pub use source::{OpenRule, Source, SourcePair};
+pub use verdict::{Reason, Severity, Status, Verdict, Violation};

@@ -42,7 +42,17 @@ impl PortSet {
         &self.0
     }
 
-    /// Has it no port?
+    /// Whether every port of the other set is in this one.
+    #[must_use]
+    pub fn covers(&self, other: &Self) -> bool {
+        // An interval without a gap lies within one interval of a merged set, or in none.
+        other.0.iter().all(|(first, last)| {
+            let at = self.0.partition_point(|(_, end)| end < last);
+            self.0.get(at).is_some_and(|(begin, _)| begin <= first)
+        })
+    }
+
+    /// Whether it has no port.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
@@ -120,11 +130,21 @@ mod tests {
 
     proptest! {
         #[test]
+        fn a_set_covers_what_it_has(one in prop::collection::vec(interval(), 0..5), other in prop::collection::vec(interval(), 0..3)) {
+            let has_all = bits(&one).iter().zip(bits(&other)).all(|(has, wanted)| *has || !wanted);
+            let (one, other): (PortSet, PortSet) = (one.into_iter().collect(), other.into_iter().collect());
+            prop_assert_eq!(one.covers(&other), has_all);
+        }
+
+        #[test]
         fn a_union_has_the_ports_of_its_parts(intervals in prop::collection::vec(interval(), 0..12)) {
             let set: PortSet = intervals.iter().copied().collect();
             let expected = bits(&intervals);
             prop_assert_eq!(&bits(set.intervals()), &expected);
             prop_assert_eq!(set.count() as usize, expected.iter().filter(|bit| **bit).count());
+            for part in &intervals {
+                prop_assert!(set.covers(&[*part].into_iter().collect()));
+            }
             for pair in set.intervals().windows(2) {
                 prop_assert!(u32::from(pair[0].1) + 1 < u32::from(pair[1].0), "{:?} adjoin", pair);
             }

@@ -63,6 +63,8 @@ struct Breach<'g, 'a> {
     reason: Reason,
     ports: PortSet,
     grants: Vec<&'g Grant<'a>>,
+    /// Those of the grants that have to be revoked.
+    revoked: Vec<&'g Grant<'a>>,
 }
 
 /// What is too much of what a source reaches, by protocol and reason.
@@ -90,6 +92,7 @@ fn breaches<'g, 'a>(settings: &Settings, reach: Reach<'g, 'a>) -> Vec<Breach<'g,
                 protocol,
                 reason,
                 ports,
+                revoked: grants.clone(),
                 grants,
             });
         }
@@ -99,6 +102,7 @@ fn breaches<'g, 'a>(settings: &Settings, reach: Reach<'g, 'a>) -> Vec<Breach<'g,
             breaches.push(Breach {
                 protocol: union.protocol,
                 reason: Reason::SplitRanges,
+                revoked: union.revoked(settings),
                 ports: union.ports,
                 grants: union.grants,
             });
@@ -115,13 +119,13 @@ fn violation(
     referenced: &ReferencedGroups,
 ) -> Violation {
     let mut rules: Vec<_> = breach
-        .grants
+        .revoked
         .iter()
         .map(|grant| OpenRule::of(grant))
         .collect();
     rules.sort();
     rules.dedup();
-    let mut source = Source::of(group, &breach.grants);
+    let mut source = Source::of(group, &breach.grants).described_by(&breach.revoked);
     if let Some(name) = referenced.name(&source) {
         source.group_name = Some(name.to_owned());
     }

@@ -15,10 +15,3 @@ pub const TYPES: [&str; 2] = [
 /// Where AWS explains security group rules.
 pub const REMEDIATION_URL: &str =
     "https://docs.aws.amazon.com/vpc/latest/userguide/security-group-rules.html";
-/// What to do about a violation.
-pub const REMEDIATION: &str = "Revoke the rule and allow only the ports that the source needs: the commands are in ProductFields sg-trust/fix/1.";
-/// What to do about violations that are all exempt.
-pub const REMEDIATION_EXEMPT: &str = "Nothing to do while the exemption holds. When it ends the finding turns FAILED: the commands that revoke the rule are in ProductFields sg-trust/fix/1.";
-/// What to do when there is none.
-pub const REMEDIATION_NONE: &str =
-    "Nothing to do: no rule lets another security group reach all ports of this one.";

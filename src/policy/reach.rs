@@ -1,8 +1,10 @@
 //! Which ports a source reaches on a group, over which protocol, and by which permissions. The verdict, `explain` and
 //! everything else that asks this reads it here.
 
+use std::ops::RangeInclusive;
+
 use super::{Reading, Reason, Settings};
-use crate::model::ports::{PortSet, clip, width};
+use crate::model::ports::{ALL_PORTS, PortSet, clip, width};
 use crate::model::{AccountId, GroupId, GroupPair, IpPermission, Protocol, SecurityGroup};
 
 /// What the policy says about one permission by itself.
@@ -140,6 +142,92 @@ pub struct Union<'g, 'a> {
     pub ports: PortSet,
     /// Whether they are more than `max_open_ports`.
     pub is_too_much: bool,
+}
+
+impl<'g, 'a> Union<'g, 'a> {
+    /// The grants that have to be revoked. Those that the other revoked ones cover may stay, the smallest first, then by
+    /// first port and protocol, while all that stays together is no more than `max_open_ports`: so 443 stays beside
+    /// 1-32767.
+    #[must_use]
+    pub fn revoked(&self, settings: &Settings) -> Vec<&'g Grant<'a>> {
+        let rule = |grant: &Grant<'a>| {
+            let IpPermission {
+                ip_protocol,
+                from_port,
+                to_port,
+                ..
+            } = grant.permission;
+            let range = from_port.and_then(|from| clip(from, (*to_port)?));
+            (range.map(width), from_port, ip_protocol, to_port)
+        };
+        let mut grants = self.grants.clone();
+        grants.sort_by_key(|grant| rule(grant));
+        let mut tally = Tally::default();
+        // The same protocol and ports over several peering connections are one rule.
+        let rules: Vec<_> = grants
+            .chunk_by(|a, b| rule(a) == rule(b))
+            .filter_map(|grants| {
+                let IpPermission {
+                    from_port, to_port, ..
+                } = grants.first()?.permission;
+                let (first, last) = clip((*from_port)?, (*to_port)?)?;
+                Some((usize::from(first)..=usize::from(last), grants))
+            })
+            .collect();
+        for (range, _) in &rules {
+            tally.revoke(range);
+        }
+        let most = usize::from(settings.max_open_ports);
+        rules
+            .into_iter()
+            .filter(|(range, _)| !tally.leave_out(range, most))
+            .flat_map(|(_, grants)| grants.iter().copied())
+            .collect()
+    }
+}
+
+/// By port: how many revoked rules open it, and whether a rule that stays does.
+struct Tally {
+    revoked: Vec<u32>,
+    stays: Vec<bool>,
+    /// How many ports stay.
+    count: usize,
+}
+
+impl Default for Tally {
+    fn default() -> Self {
+        Self {
+            revoked: vec![0; ALL_PORTS as usize],
+            stays: vec![false; ALL_PORTS as usize],
+            count: 0,
+        }
+    }
+}
+
+impl Tally {
+    fn revoke(&mut self, range: &RangeInclusive<usize>) {
+        let ports = self.revoked.get_mut(range.clone()).unwrap_or_default();
+        ports.iter_mut().for_each(|count| *count += 1);
+    }
+
+    /// Leaves a revoked rule out, if the other revoked ones cover it and no more than `most` ports stay then. Gives back
+    /// whether it did.
+    fn leave_out(&mut self, range: &RangeInclusive<usize>, most: usize) -> bool {
+        let (Some(revoked), Some(stays)) = (
+            self.revoked.get_mut(range.clone()),
+            self.stays.get_mut(range.clone()),
+        ) else {
+            return false;
+        };
+        let more = stays.iter().filter(|stays| !**stays).count();
+        if self.count + more > most || revoked.iter().any(|count| *count < 2) {
+            return false;
+        }
+        revoked.iter_mut().for_each(|count| *count -= 1);
+        stays.fill(true);
+        self.count += more;
+        true
+    }
 }
 
 impl<'g, 'a> Reach<'g, 'a> {

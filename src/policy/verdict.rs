@@ -1,17 +1,13 @@
 //! What an evaluation comes to: verdicts, violations, severities, and whom a violation lets in.
 
 use std::cmp::Reverse;
-use std::collections::BTreeSet;
 use std::fmt;
 
 use super::exemption::Exemption;
-use super::reach::Grant;
 use super::sensitivity::Levels;
+use super::source::{OpenRule, Source};
 use crate::model::ports::PortSet;
-use crate::model::{
-    AccountId, GroupId, GroupPair, GroupRule, PeeringConnectionId, Protocol, RuleId, SecurityGroup,
-    Traffic, VpcId,
-};
+use crate::model::{GroupId, GroupRule, Protocol, RuleId, Traffic};
 
 /// How severe a violation is. A group without one is `Informational`; a violation is at least `Low`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -155,7 +151,7 @@ impl Verdict {
 pub struct Violation {
     pub reason: Reason,
     pub protocol: Protocol,
-    /// The merged ports of the permissions behind it.
+    /// The merged ports of all permissions behind it, also of those that need not be revoked.
     pub ports: PortSet,
     pub severity: Severity,
     /// Whom the group lets in.
@@ -170,43 +166,6 @@ pub struct Violation {
     pub levels: Option<Levels>,
     /// The ids of the rules behind it, where they were asked for.
     pub rule_ids: Vec<RuleId>,
-}
-
-/// A rule behind a violation: protocol and ports, for the source over one peering connection or none.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct OpenRule {
-    pub traffic: Traffic,
-    pub pair: SourcePair,
-}
-
-/// One of the ways in which permissions name a source.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct SourcePair {
-    pub owner_id: Option<AccountId>,
-    pub vpc_id: Option<VpcId>,
-    pub peering_connection_id: Option<PeeringConnectionId>,
-    /// `active`, or what became of the peering connection.
-    pub peering_status: Option<String>,
-}
-
-impl OpenRule {
-    pub(super) fn of(grant: &Grant<'_>) -> Self {
-        Self {
-            traffic: Traffic::of(grant.permission),
-            pair: SourcePair::of(grant.pair),
-        }
-    }
-}
-
-impl SourcePair {
-    fn of(pair: &GroupPair) -> Self {
-        Self {
-            owner_id: pair.user_id.clone(),
-            vpc_id: pair.vpc_id.clone(),
-            peering_connection_id: pair.vpc_peering_connection_id.clone(),
-            peering_status: pair.peering_status.clone(),
-        }
-    }
 }
 
 impl Violation {
@@ -234,7 +193,12 @@ fn rule_ids(violation: &Violation, rules: &[GroupRule]) -> Vec<RuleId> {
             .filter(is_behind)
             .filter_map(|rule| rule.rule_id.clone())
             .collect();
-        (!ids.is_empty()).then_some(ids)
+        // One rule a pair: over each peering connection there is another.
+        let alike = violation
+            .rules
+            .iter()
+            .filter(|other| other.traffic.is_same_as(&rule.traffic));
+        (ids.len() >= alike.count()).then_some(ids)
     };
     let Some(ids) = violation
         .rules
@@ -248,93 +212,6 @@ fn rule_ids(violation: &Violation, rules: &[GroupRule]) -> Vec<RuleId> {
     ids.sort_unstable();
     ids.dedup();
     ids
-}
-
-/// A security group that a permission names.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Source {
-    /// Its id; absent only where EC2 names it by name alone.
-    pub group_id: Option<GroupId>,
-    /// Its name, where known.
-    pub group_name: Option<String>,
-    /// Its account, where known.
-    pub owner_id: Option<AccountId>,
-    /// Every distinct way in which permissions name it, sorted: at least one.
-    pub pairs: Vec<SourcePair>,
-    /// What the rules say of themselves, in order.
-    pub descriptions: Vec<String>,
-    /// Whether it is the evaluated group itself.
-    pub is_self: bool,
-    /// Whether its account is known to be another than the evaluated group's.
-    pub is_foreign: bool,
-}
-
-impl Source {
-    /// The VPC of the source, where it is peered.
-    #[must_use]
-    pub fn vpc_id(&self) -> Option<&VpcId> {
-        self.pairs
-            .iter()
-            .filter_map(|pair| pair.vpc_id.as_ref())
-            .min()
-    }
-
-    #[must_use]
-    pub fn peering_connection_id(&self) -> Option<&PeeringConnectionId> {
-        self.pairs
-            .iter()
-            .filter_map(|pair| pair.peering_connection_id.as_ref())
-            .min()
-    }
-
-    /// What became of the peering connection, when it is not active.
-    #[must_use]
-    pub fn stale_peering_status(&self) -> Option<&str> {
-        self.pairs
-            .iter()
-            .filter_map(|pair| pair.peering_status.as_deref())
-            .filter(|status| *status != "active")
-            .min()
-    }
-
-    /// What the pairs that name one source say of it, whatever their order. Where they do not agree on its account, or
-    /// one does not know it, it is not known.
-    #[must_use]
-    pub fn of(group: &SecurityGroup, grants: &[&Grant<'_>]) -> Self {
-        let pairs = grants.iter().map(|grant| grant.pair);
-        let group_id = pairs
-            .clone()
-            .filter_map(|pair| pair.group_id.as_ref())
-            .min()
-            .cloned();
-        let group_name = pairs
-            .clone()
-            .filter_map(|pair| pair.group_name.as_ref())
-            .min()
-            .cloned();
-        let is_self = group_id.as_ref() == Some(&group.group_id);
-        let mut owners = pairs.clone().map(|pair| pair.user_id.as_ref());
-        let owner_id = owners
-            .next()
-            .flatten()
-            .filter(|owner| owners.all(|other| other == Some(owner)))
-            .cloned();
-        let descriptions = pairs.clone().filter_map(|pair| pair.description.as_ref());
-        let descriptions: BTreeSet<_> = descriptions.collect();
-        let pairs: BTreeSet<_> = pairs.map(SourcePair::of).collect();
-        Self {
-            group_name,
-            pairs: pairs.into_iter().collect(),
-            descriptions: descriptions.into_iter().cloned().collect(),
-            is_foreign: !is_self
-                && owner_id.is_some()
-                && group.owner_id.is_some()
-                && owner_id != group.owner_id,
-            group_id,
-            owner_id,
-            is_self,
-        }
-    }
 }
 
 impl fmt::Display for Severity {
@@ -360,6 +237,7 @@ mod tests {
     use jiff::civil::Date;
 
     use super::*;
+    use crate::model::SecurityGroup;
     use crate::policy::{ReferencedGroups, Settings, evaluate};
 
     /// EC2 describes such a permission without ports; its rules and CloudTrail's records have -1 to -1.
@@ -381,13 +259,16 @@ mod tests {
             traffic: Traffic::new(Protocol::new("50"), Some(-1), Some(-1)),
         };
         let violation = &verdict.violations[0];
-        assert_eq!(rule_ids(violation, &[&rule]), [RuleId::new("sgr-1")]);
+        assert_eq!(
+            rule_ids(violation, std::slice::from_ref(&rule)),
+            [RuleId::new("sgr-1")]
+        );
         assert!(violation.has_rule(&rule.source, &rule.traffic));
         let other = GroupRule {
             traffic: Traffic::new(Protocol::new("51"), Some(-1), Some(-1)),
             ..rule
         };
-        assert!(rule_ids(violation, &[&other]).is_empty());
+        assert!(rule_ids(violation, std::slice::from_ref(&other)).is_empty());
         assert!(!violation.has_rule(&other.source, &other.traffic));
     }
 }

@@ -1,27 +1,30 @@
 //! What to do about a violation: the commands, ready for a POSIX shell.
 //!
-//! The revoke command names one source alone, so the other sources of the same permission stay. Security group rules
+//! A revoke command names one source alone, so the other sources of the same permission stay. Security group rules
 //! are matched by exact protocol, ports and source:
 //! <https://docs.aws.amazon.com/cli/latest/reference/ec2/revoke-security-group-ingress.html>.
 
 use serde::Serialize;
 
-use crate::model::{GroupId, Region, RuleId, Traffic};
-use crate::policy::{Source, Violation};
+use crate::model::{GroupId, Protocol, Region, RuleId};
+use crate::policy::{OpenRule, Source, SourcePair, Violation};
+use crate::text::{escape, utf16_len};
 
-/// The two commands for one violation. A command is absent where none can be given: for a source that
-/// nothing names, and where it would hold a NUL, which no shell takes.
+/// Longest command, in UTF-16 code units, where it can be split: as long as a product field of a finding.
+const LONGEST_COMMAND: usize = 2048;
+
+/// What to do about one violation: what is needed is allowed first, then the rules are revoked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fix {
-    /// Takes the rules back.
-    pub revoke: Option<String>,
-    /// Allows what is needed instead, once `FROM_PORT` and `TO_PORT` are filled in: as it stands it is not valid JSON,
-    /// so the AWS CLI refuses to run it.
+    /// Allows what is needed, once the placeholders are filled in: as it stands it is not valid JSON, so the AWS CLI
+    /// refuses to run it. Absent where nothing narrower can be allowed.
     pub authorize: Option<String>,
+    /// The commands that together revoke the rules: more than one where one would be longer than a field of a finding.
+    /// Empty where no command can.
+    pub revoke: Vec<String>,
+    /// Why a command is absent.
+    pub note: Option<String>,
 }
-
-/// Where the person who pastes `authorize` puts the ports.
-const PORTS_TO_FILL_IN: &str = r#""FromPort":FROM_PORT,"ToPort":TO_PORT"#;
 
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
@@ -31,7 +34,7 @@ struct Permission<'a> {
     from_port: Option<i64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     to_port: Option<i64>,
-    user_id_group_pairs: [Pair<'a>; 1],
+    user_id_group_pairs: Vec<Pair<'a>>,
 }
 
 #[derive(Serialize)]
@@ -50,111 +53,159 @@ struct Pair<'a> {
 }
 
 impl<'a> Pair<'a> {
-    /// As little as names the source: id; account where it is another; VPC where it is peered.
-    fn of(source: &'a Source) -> Self {
-        let connection = source.peering_connection_id();
-        let by_name = source.group_id.is_none();
+    /// Id, or name where there is none; the account where it is known; VPC and connection where it is peered.
+    fn new(source: &'a Source, pair: &'a SourcePair) -> Self {
+        let connection = pair.peering_connection_id.as_ref();
+        let name = source.group_name.as_deref();
+        let vpc = pair.vpc_id.as_ref().filter(|_| connection.is_some());
         Self {
             group_id: source.group_id.as_ref().map(|id| id.as_str()),
-            group_name: source.group_name.as_deref().filter(|_| by_name),
-            user_id: source
-                .owner_id
-                .as_ref()
-                .filter(|_| source.is_foreign || by_name)
-                .map(|owner| owner.as_str()),
-            vpc_id: source
-                .vpc_id()
-                .filter(|_| connection.is_some())
-                .map(|id| id.as_str()),
+            group_name: name.filter(|_| source.group_id.is_none()),
+            user_id: pair.owner_id.as_ref().map(|owner| owner.as_str()),
+            vpc_id: vpc.map(|id| id.as_str()),
             vpc_peering_connection_id: connection.map(|id| id.as_str()),
         }
     }
 }
 
 impl Fix {
-    /// For a violation of the group with this id, in this Region where one is known.
+    /// The fix of a violation of the group with this id, in this Region where one is known.
     #[must_use]
     pub fn new(group_id: &GroupId, violation: &Violation, region: Option<&Region>) -> Self {
-        if violation.source.group_id.is_none() && violation.source.group_name.is_none() {
-            // Nothing names the source, so no command can.
-            return Self {
-                revoke: None,
-                authorize: None,
-            };
+        let source = &violation.source;
+        if source.group_id.is_none() && source.group_name.is_none() {
+            return Self::impossible("the permission names its source neither by id nor by name");
         }
-        let by_ids = by_rule_ids(group_id, violation, region);
-        let mut traffic: Vec<_> = violation.rules.iter().map(|rule| &rule.traffic).collect();
-        traffic.dedup();
-        let revoke: Vec<_> = traffic
-            .into_iter()
-            .map(|traffic| Permission::of(traffic, &violation.source))
-            .collect();
-        let authorize = [Permission {
-            ip_protocol: if violation.protocol.is_all() {
+        let commands = Commands { group_id, region };
+        let (Some(revoke), Some(authorize)) = (
+            commands.revoke(violation),
+            commands.authorize(&violation.protocol, source),
+        ) else {
+            return Self::impossible("a value of the rule holds a NUL, which no shell takes");
+        };
+        let note = why_nothing_narrower(&violation.protocol, source);
+        Self {
+            authorize: note.is_none().then_some(authorize),
+            revoke,
+            note,
+        }
+    }
+
+    fn impossible(why: &str) -> Self {
+        Self {
+            authorize: None,
+            revoke: Vec::new(),
+            note: Some(format!("no command can revoke it: {why}")),
+        }
+    }
+}
+
+/// Why nothing narrower than the violation can be allowed from its source, where that is so.
+fn why_nothing_narrower(protocol: &Protocol, source: &Source) -> Option<String> {
+    if !protocol.is_all() && !protocol.has_port_members() {
+        return Some(format!(
+            "protocol {} has no ports, so nothing narrower can be allowed: make sure that nothing needs it before you revoke",
+            escape(protocol.as_str())
+        ));
+    }
+    let pair = source.main_pair()?;
+    let status = escape(pair.stale_status()?);
+    let connection = pair
+        .peering_connection_id
+        .as_ref()
+        .map(|id| format!(" {}", escape(id.as_str())))
+        .unwrap_or_default();
+    Some(format!(
+        "the peering connection{connection} is {status}: nothing can be allowed over it"
+    ))
+}
+
+/// The commands for one group. None is given where a value holds a NUL.
+struct Commands<'a> {
+    group_id: &'a GroupId,
+    region: Option<&'a Region>,
+}
+
+impl Commands<'_> {
+    fn revoke(&self, violation: &Violation) -> Option<Vec<String>> {
+        if !violation.rule_ids.is_empty() {
+            return in_parts(&violation.rule_ids, &|ids| {
+                let option = std::iter::once("--security-group-rule-ids");
+                let what: Vec<_> = option.chain(ids.iter().map(RuleId::as_str)).collect();
+                self.command("revoke", &what)
+            });
+        }
+        in_parts(&violation.rules, &|rules| {
+            let permissions: Vec<_> = rules
+                .chunk_by(|a, b| a.traffic == b.traffic)
+                .filter_map(|rules| permission(rules, &violation.source))
+                .collect();
+            let json = serde_json::to_string(&permissions).ok()?;
+            self.command("revoke", &["--ip-permissions", &json])
+        })
+    }
+
+    fn authorize(&self, protocol: &Protocol, source: &Source) -> Option<String> {
+        let pairs = source
+            .pairs
+            .iter()
+            .filter(|pair| pair.stale_status().is_none());
+        let permission = Permission {
+            ip_protocol: if protocol.is_all() {
                 "tcp"
             } else {
-                violation.protocol.as_str()
+                protocol.as_str()
             },
             from_port: Some(0),
             to_port: Some(0),
-            user_id_group_pairs: [Pair::of(&violation.source)],
-        }];
-        let authorize = serde_json::to_string(&authorize).ok();
-        Self {
-            revoke: by_ids.or_else(|| {
-                let json = serde_json::to_string(&revoke).ok()?;
-                command("revoke", group_id, region, &["--ip-permissions", &json])
-            }),
-            authorize: authorize
-                .map(|json| json.replacen(r#""FromPort":0,"ToPort":0"#, PORTS_TO_FILL_IN, 1))
-                .and_then(|json| {
-                    command("authorize", group_id, region, &["--ip-permissions", &json])
-                }),
+            user_id_group_pairs: pairs.map(|pair| Pair::new(source, pair)).collect(),
+        };
+        let placeholders = if protocol.is_icmp() {
+            r#""FromPort":ICMP_TYPE,"ToPort":ICMP_CODE"#
+        } else {
+            r#""FromPort":FROM_PORT,"ToPort":TO_PORT"#
+        };
+        let json = serde_json::to_string(&[permission]).ok()?;
+        let json = json.replacen(r#""FromPort":0,"ToPort":0"#, placeholders, 1);
+        self.command("authorize", &["--ip-permissions", &json])
+    }
+
+    fn command(&self, verb: &str, what: &[&str]) -> Option<String> {
+        let action = format!("{verb}-security-group-ingress");
+        let mut words = vec!["aws", "ec2", &action];
+        if let Some(region) = self.region {
+            words.extend(["--region", region.as_str()]);
         }
+        words.extend(["--group-id", self.group_id.as_str()]);
+        words.extend(what);
+        shlex::try_join(words).ok()
     }
 }
 
-impl<'a> Permission<'a> {
-    fn of(traffic: &'a Traffic, source: &'a Source) -> Self {
-        Self {
-            ip_protocol: traffic.protocol.as_str(),
-            from_port: traffic.from_port,
-            to_port: traffic.to_port,
-            user_id_group_pairs: [Pair::of(source)],
-        }
-    }
+/// Rules of the same traffic as one permission.
+fn permission<'a>(rules: &'a [OpenRule], source: &'a Source) -> Option<Permission<'a>> {
+    let traffic = &rules.first()?.traffic;
+    Some(Permission {
+        ip_protocol: traffic.protocol.as_str(),
+        from_port: traffic.from_port,
+        to_port: traffic.to_port,
+        user_id_group_pairs: rules
+            .iter()
+            .map(|rule| Pair::new(source, &rule.pair))
+            .collect(),
+    })
 }
 
-/// Where the rules behind it are known by their ids.
-fn by_rule_ids(
-    group_id: &GroupId,
-    violation: &Violation,
-    region: Option<&Region>,
-) -> Option<String> {
-    if violation.rule_ids.is_empty() {
-        return None;
+/// One command for all items, or several where one would be too long. A command for a single item stays as long as it is.
+fn in_parts<T>(items: &[T], command: &impl Fn(&[T]) -> Option<String>) -> Option<Vec<String>> {
+    let whole = command(items)?;
+    let (first, second) = items.split_at(items.len() / 2);
+    if first.is_empty() || utf16_len(&whole) <= LONGEST_COMMAND {
+        return Some(vec![whole]);
     }
-    let ids = violation.rule_ids.iter().map(RuleId::as_str);
-    let what: Vec<_> = std::iter::once("--security-group-rule-ids")
-        .chain(ids)
-        .collect();
-    command("revoke", group_id, region, &what)
-}
-
-fn command(
-    verb: &str,
-    group_id: &GroupId,
-    region: Option<&Region>,
-    what: &[&str],
-) -> Option<String> {
-    let action = format!("{verb}-security-group-ingress");
-    let mut words = vec!["aws", "ec2", &action];
-    if let Some(region) = region {
-        words.extend(["--region", region.as_str()]);
-    }
-    words.extend(["--group-id", group_id.as_str()]);
-    words.extend(what);
-    shlex::try_join(words).ok()
+    let mut commands = in_parts(first, command)?;
+    commands.extend(in_parts(second, command)?);
+    Some(commands)
 }
 
 #[cfg(test)]
@@ -189,20 +240,17 @@ mod tests {
                 {"GroupId":"sg-0b","UserId":"111111111111"},
                 {"GroupId":"sg-0c","UserId":"222222222222","VpcId":"vpc-1","VpcPeeringConnectionId":"pcx-1"}]}]}"#,
         );
-        let revoke: Vec<_> = fixes
-            .iter()
-            .map(|fix| fix.revoke.clone().unwrap())
-            .collect();
+        let revoke: Vec<_> = fixes.iter().map(|fix| fix.revoke.concat()).collect();
         assert_eq!(
             revoke,
             [
-                r#"aws ec2 revoke-security-group-ingress --region eu-west-1 --group-id sg-0a --ip-permissions '[{"IpProtocol":"-1","UserIdGroupPairs":[{"GroupId":"sg-0b"}]}]'"#,
+                r#"aws ec2 revoke-security-group-ingress --region eu-west-1 --group-id sg-0a --ip-permissions '[{"IpProtocol":"-1","UserIdGroupPairs":[{"GroupId":"sg-0b","UserId":"111111111111"}]}]'"#,
                 r#"aws ec2 revoke-security-group-ingress --region eu-west-1 --group-id sg-0a --ip-permissions '[{"IpProtocol":"-1","UserIdGroupPairs":[{"GroupId":"sg-0c","UserId":"222222222222","VpcId":"vpc-1","VpcPeeringConnectionId":"pcx-1"}]}]'"#,
             ]
         );
         assert_eq!(
             fixes[0].authorize.as_deref().unwrap(),
-            r#"aws ec2 authorize-security-group-ingress --region eu-west-1 --group-id sg-0a --ip-permissions '[{"IpProtocol":"tcp","FromPort":FROM_PORT,"ToPort":TO_PORT,"UserIdGroupPairs":[{"GroupId":"sg-0b"}]}]'"#
+            r#"aws ec2 authorize-security-group-ingress --region eu-west-1 --group-id sg-0a --ip-permissions '[{"IpProtocol":"tcp","FromPort":FROM_PORT,"ToPort":TO_PORT,"UserIdGroupPairs":[{"GroupId":"sg-0b","UserId":"111111111111"}]}]'"#
         );
     }
 
@@ -214,7 +262,7 @@ mod tests {
                 {"IpProtocol":"tcp","FromPort":0,"ToPort":32767,"UserIdGroupPairs":[{"GroupId":"sg-0b"},{"GroupId":"sg-0c"}]}]}"#,
         );
         assert_eq!(fixes.len(), 1);
-        let words = shlex::split(fixes[0].revoke.as_deref().unwrap()).unwrap();
+        let words = shlex::split(&fixes[0].revoke[0]).unwrap();
         let permissions: Vec<IpPermission> = serde_json::from_str(words.last().unwrap()).unwrap();
         let ports: Vec<_> = permissions
             .iter()
@@ -241,8 +289,11 @@ mod tests {
         let group = serde_json::json!({"GroupId": id, "OwnerId": "111111111111", "IpPermissions": [
             {"IpProtocol": "-1", "UserIdGroupPairs": [{"GroupName": name, "UserId": "222222222222"}]}]});
         let fix = &fixes(&group.to_string())[0];
-        for (command, is_json) in [(&fix.revoke, true), (&fix.authorize, false)] {
-            let words = words_by_sh(command.as_deref().unwrap());
+        for (command, is_json) in [
+            (&fix.revoke[0], true),
+            (fix.authorize.as_ref().unwrap(), false),
+        ] {
+            let words = words_by_sh(command);
             assert_eq!(words.len(), 9, "{command:?}");
             assert_eq!(words[6], id);
             if is_json {

@@ -16,6 +16,7 @@ use crate::policy::{self, Status, Verdict};
 mod check;
 mod details;
 mod fields;
+mod recommendation;
 mod texts;
 mod types;
 
@@ -93,6 +94,7 @@ fn unfinished(finding: &Finding) -> Asff {
     let owner = group
         .and_then(|group| group.owner_id.as_ref())
         .unwrap_or(&scope.account);
+    let product_fields = product_fields(finding, group, verdict);
     Asff {
         schema_version: "2018-10-08",
         id: finding.id(),
@@ -114,11 +116,7 @@ fn unfinished(finding: &Finding) -> Asff {
         description: description(finding, group),
         remediation: Remediation {
             recommendation: Recommendation {
-                text: match verdict.map(|verdict| verdict.status) {
-                    Some(Status::Failed) => policy::REMEDIATION,
-                    Some(Status::Exempt) => policy::REMEDIATION_EXEMPT,
-                    Some(Status::Passed) | None => policy::REMEDIATION_NONE,
-                },
+                text: recommendation::text(finding, verdict, &product_fields),
                 url: policy::REMEDIATION_URL,
             },
         },
@@ -128,7 +126,7 @@ fn unfinished(finding: &Finding) -> Asff {
             status_reasons: status_reasons(verdict),
         },
         record_state: record_state(finding.is_active()),
-        product_fields: product_fields(finding, group, verdict),
+        product_fields,
         resources: [Resource {
             kind: "AwsEc2SecurityGroup",
             id: format!(

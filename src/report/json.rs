@@ -7,7 +7,7 @@ use serde_json::ser::{CharEscape, Formatter};
 
 use super::prose;
 use crate::model::{Region, SecurityGroup};
-use crate::policy::{Verdict, Violation};
+use crate::policy::{SourcePair, Verdict, Violation};
 use crate::remediation::command::Fix;
 use crate::text::is_deceptive;
 
@@ -45,12 +45,22 @@ struct GroupSource<'a> {
     peering_connection_id: Option<&'a str>,
     #[serde(rename = "self")]
     is_self: bool,
+    pairs: Vec<GroupPair<'a>>,
+}
+
+#[derive(Debug, Serialize)]
+struct GroupPair<'a> {
+    owner_id: Option<&'a str>,
+    vpc_id: Option<&'a str>,
+    peering_connection_id: Option<&'a str>,
+    peering_status: Option<&'a str>,
 }
 
 #[derive(Debug, Serialize)]
 struct GroupFix {
     revoke: Option<String>,
     authorize: Option<String>,
+    note: Option<String>,
 }
 
 impl<'a> Group<'a> {
@@ -76,7 +86,9 @@ impl<'a> Group<'a> {
 impl<'a> GroupViolation<'a> {
     fn new(group: &SecurityGroup, violation: &'a Violation, region: Option<&Region>) -> Self {
         let source = &violation.source;
-        let Fix { revoke, authorize } = Fix::new(&group.group_id, violation, region);
+        let fix = Fix::new(&group.group_id, violation, region);
+        let pairs: Vec<_> = source.pairs.iter().map(GroupPair::new).collect();
+        let main = source.main_pair().map(GroupPair::new);
         Self {
             reason: violation.reason.as_str(),
             protocol: violation.protocol.as_str(),
@@ -91,12 +103,28 @@ impl<'a> GroupViolation<'a> {
             source: GroupSource {
                 group_id: source.group_id.as_ref().map(|id| id.as_str()),
                 group_name: source.group_name.as_deref(),
-                owner_id: source.owner_id.as_ref().map(|owner| owner.as_str()),
-                vpc_id: source.vpc_id().map(|id| id.as_str()),
-                peering_connection_id: source.peering_connection_id().map(|id| id.as_str()),
+                owner_id: main.as_ref().and_then(|pair| pair.owner_id),
+                vpc_id: main.as_ref().and_then(|pair| pair.vpc_id),
+                peering_connection_id: main.as_ref().and_then(|pair| pair.peering_connection_id),
                 is_self: source.is_self,
+                pairs,
             },
-            fix: GroupFix { revoke, authorize },
+            fix: GroupFix {
+                revoke: (!fix.revoke.is_empty()).then(|| fix.revoke.join("\n")),
+                authorize: fix.authorize,
+                note: fix.note,
+            },
+        }
+    }
+}
+
+impl<'a> GroupPair<'a> {
+    fn new(pair: &'a SourcePair) -> Self {
+        Self {
+            owner_id: pair.owner_id.as_ref().map(|owner| owner.as_str()),
+            vpc_id: pair.vpc_id.as_ref().map(|id| id.as_str()),
+            peering_connection_id: pair.peering_connection_id.as_ref().map(|id| id.as_str()),
+            peering_status: pair.peering_status.as_deref(),
         }
     }
 }

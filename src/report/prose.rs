@@ -4,11 +4,13 @@ use std::fmt::Write as _;
 
 use crate::model::ports::{ALL_PORTS, PortSet};
 use crate::model::{Protocol, SecurityGroup};
-use crate::policy::{Reason, Source, Violation};
+use crate::policy::{Reason, Source, SourcePair, Violation};
 use crate::text::escape;
 
 /// How many ranges a sentence names before it counts the rest.
 const NAMED_RANGES: usize = 8;
+/// How many peering connections a sentence names before it counts the rest.
+const NAMED_PEERINGS: usize = 4;
 
 /// A group as a sentence names it: `sg-0aaa (payments-db)`.
 #[must_use]
@@ -106,8 +108,8 @@ fn source_words(source: &Source, level: Option<&str>) -> String {
     if source.is_self {
         return "itself".to_owned();
     }
-    let is_unknown = source.owner_id.is_none();
-    let owner_note = is_unknown.then_some("owner unknown");
+    let owner = source.main_pair().and_then(|pair| pair.owner_id.as_ref());
+    let owner_note = owner.is_none().then_some("owner unknown");
     let name = source.group_name.as_deref();
     let mut text = match (&source.group_id, name) {
         (Some(id), name) => with_notes(&escape(id.as_str()), &[name, level, owner_note]),
@@ -117,16 +119,37 @@ fn source_words(source: &Source, level: Option<&str>) -> String {
         }
         (None, None) => with_notes("a group without an id", &[level, owner_note]),
     };
-    if let Some(owner) = source.owner_id.as_ref().filter(|_| source.is_foreign) {
+    if let Some(owner) = owner.filter(|_| source.is_foreign) {
         let _ = write!(text, " in account {}", escape(owner.as_str()));
     }
-    if let Some(connection) = source.peering_connection_id() {
-        let _ = write!(text, " over {}", escape(connection.as_str()));
+    text + &peerings(source)
+}
+
+/// ` over pcx-1 and pcx-2 (peering deleted)`, the first few when there are many.
+fn peerings(source: &Source) -> String {
+    let status = |pair: &SourcePair| {
+        let status = pair.stale_status();
+        status.map_or_else(String::new, |status| {
+            format!(" (peering {})", escape(status))
+        })
+    };
+    let mut over: Vec<_> = source
+        .pairs
+        .iter()
+        .filter_map(|pair| {
+            let connection = escape(pair.peering_connection_id.as_ref()?.as_str());
+            Some(format!("{connection}{}", status(pair)))
+        })
+        .collect();
+    over.dedup();
+    let more = over.len().saturating_sub(NAMED_PEERINGS);
+    over.truncate(NAMED_PEERINGS);
+    match (over.as_slice(), more) {
+        ([], _) => source.main_pair().map_or_else(String::new, status),
+        ([one], _) => format!(" over {one}"),
+        ([first @ .., last], 0) => format!(" over {} and {last}", first.join(", ")),
+        (named, more) => format!(" over {} and {more} more", named.join(", ")),
     }
-    if let Some(status) = source.stale_peering_status() {
-        let _ = write!(text, " (peering {})", escape(status));
-    }
-    text
 }
 
 fn with_notes(text: &str, notes: &[Option<&str>]) -> String {

@@ -52,9 +52,27 @@ pub fn group(group: &SecurityGroup, verdict: &Verdict, region: Option<&Region>) 
         );
         if let Some(exemption) = &violation.exemption {
             let _ = writeln!(out, "{INDENT}  exempt by {}", exemption_words(exemption));
-        } else if let Some(revoke) = Fix::new(&group.group_id, violation, region).revoke {
-            let _ = writeln!(out, "{INDENT}  {} {}", "fix:".green(), escape(&revoke));
+        } else {
+            out += &fix(&Fix::new(&group.group_id, violation, region));
         }
+    }
+    out
+}
+
+/// What to do, in the order in which to do it.
+fn fix(fix: &Fix) -> String {
+    let mut out = String::new();
+    let mut line = |label: &str, text: &str| {
+        let _ = writeln!(out, "{INDENT}  {} {}", label.green(), escape(text));
+    };
+    if let Some(note) = &fix.note {
+        line("note:", note);
+    }
+    if let Some(authorize) = &fix.authorize {
+        line("allow first:", authorize);
+    }
+    for revoke in &fix.revoke {
+        line("then revoke:", revoke);
     }
     out
 }

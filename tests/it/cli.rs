@@ -36,9 +36,10 @@ fn the_json_is_version_1_to_the_letter() {
         "groups": [{"group_id": "sg-abc123", "group_name": "default", "owner_id": "123456789012", "vpc_id": "vpc-1", "verdict": "FAILED", "severity": "LOW",
           "violations": [{"reason": "all-traffic", "protocol": "-1", "ports": [[0, 65535]], "open_ports": 65536,
             "severity": "LOW", "sentence": "sg-abc123 (default) accepts all traffic from sg-def123", "exemption": null,
-            "source": {"group_id": "sg-def123", "group_name": null, "owner_id": "123456789012", "vpc_id": null, "peering_connection_id": null, "self": false},
-            "fix": {"revoke": "aws ec2 revoke-security-group-ingress --group-id sg-abc123 --ip-permissions '[{\"IpProtocol\":\"-1\",\"UserIdGroupPairs\":[{\"GroupId\":\"sg-def123\"}]}]'",
-                    "authorize": "aws ec2 authorize-security-group-ingress --group-id sg-abc123 --ip-permissions '[{\"IpProtocol\":\"tcp\",\"FromPort\":FROM_PORT,\"ToPort\":TO_PORT,\"UserIdGroupPairs\":[{\"GroupId\":\"sg-def123\"}]}]'"}}]}],
+            "source": {"group_id": "sg-def123", "group_name": null, "owner_id": "123456789012", "vpc_id": null, "peering_connection_id": null, "self": false,
+                       "pairs": [{"owner_id": "123456789012", "vpc_id": null, "peering_connection_id": null, "peering_status": null}]},
+            "fix": {"revoke": "aws ec2 revoke-security-group-ingress --group-id sg-abc123 --ip-permissions '[{\"IpProtocol\":\"-1\",\"UserIdGroupPairs\":[{\"GroupId\":\"sg-def123\",\"UserId\":\"123456789012\"}]}]'",
+                    "authorize": "aws ec2 authorize-security-group-ingress --group-id sg-abc123 --ip-permissions '[{\"IpProtocol\":\"tcp\",\"FromPort\":FROM_PORT,\"ToPort\":TO_PORT,\"UserIdGroupPairs\":[{\"GroupId\":\"sg-def123\",\"UserId\":\"123456789012\"}]}]'", "note": null}}]}],
         "summary": {"groups": 1, "passed": 0, "failed": 1, "exempt": 0}});
     assert_eq!(serde_json::from_str::<Value>(&out).unwrap(), expected);
 }
@@ -51,7 +52,8 @@ fn the_table_shows_what_failed_and_counts_the_rest() {
     VERDICT  SEVERITY       GROUP                 NAME                          VPC
     FAILED   LOW            sg-abc123             default                       vpc-1
              sg-abc123 (default) accepts all traffic from sg-def123 [all-traffic]
-               fix: aws ec2 revoke-security-group-ingress --group-id sg-abc123 --ip-permissions '[{"IpProtocol":"-1","UserIdGroupPairs":[{"GroupId":"sg-def123"}]}]'
+               allow first: aws ec2 authorize-security-group-ingress --group-id sg-abc123 --ip-permissions '[{"IpProtocol":"tcp","FromPort":FROM_PORT,"ToPort":TO_PORT,"UserIdGroupPairs":[{"GroupId":"sg-def123","UserId":"123456789012"}]}]'
+               then revoke: aws ec2 revoke-security-group-ingress --group-id sg-abc123 --ip-permissions '[{"IpProtocol":"-1","UserIdGroupPairs":[{"GroupId":"sg-def123","UserId":"123456789012"}]}]'
 
     2 groups: 1 passed, 1 failed, 0 exempt
     "#);

@@ -46,9 +46,13 @@ fn pair() -> impl Strategy<Value = Value> {
 }
 
 pub(crate) fn permission() -> impl Strategy<Value = Value> {
+    permission_of(pair())
+}
+
+pub(crate) fn permission_of(pair: impl Strategy<Value = Value>) -> impl Strategy<Value = Value> {
     let pairs = prop_oneof![
         1 => Just(Value::Null),
-        5 => prop::collection::vec(pair(), 0..4).prop_map(Value::from),
+        5 => prop::collection::vec(pair, 0..4).prop_map(Value::from),
     ];
     let range = prop_oneof![
         3 => (port(), port()).prop_map(|(from, to)| (from, to)),

@@ -12,4 +12,5 @@ mod depth;
 mod groups;
 mod hostile;
 mod reference;
+mod remediation;
 mod replay;

@@ -106,10 +106,11 @@ fn violation_words(
         violation.reason
     );
     let fix = Fix::new(&group.group_id, violation, region);
-    for (what, command) in [("revoke", fix.revoke), ("allow instead", fix.authorize)] {
-        if let Some(command) = command {
-            let _ = writeln!(out, "  {what}: {}", escape(&command));
-        }
+    let note = fix.note.map(|note| ("note", note));
+    let authorize = fix.authorize.map(|command| ("allow first", command));
+    let revoke = fix.revoke.into_iter().map(|one| ("then revoke", one));
+    for (what, text) in note.into_iter().chain(authorize).chain(revoke) {
+        let _ = writeln!(out, "  {what}: {}", escape(&text));
     }
     let _ = writeln!(
         out,

@@ -57,7 +57,7 @@ pub fn check(asff: &Asff) -> Vec<String> {
         "Description is not 1 to 1024 characters",
     );
     need(
-        fits(asff.remediation.recommendation.text, 512),
+        fits(&asff.remediation.recommendation.text, 512),
         "Remediation.Recommendation.Text is not 1 to 512 characters",
     );
     need(

@@ -36,7 +36,8 @@ pub(super) fn product_fields(
     if let Some(vpc) = group.and_then(|group| group.vpc_id.as_ref()) {
         put("vpc", &escape(vpc.as_str()));
     }
-    if let (Some(group), Some(verdict)) = (group, verdict) {
+    if let Some(verdict) = verdict {
+        let mut fixes = LISTED;
         put("violations", &verdict.violations.len().to_string());
         for (number, violation) in (1..).zip(verdict.most_severe_first().into_iter().take(LISTED)) {
             put(&format!("violation/{number}"), &evidence_of(violation));
@@ -44,15 +45,15 @@ pub(super) fn product_fields(
                 // Nobody is told to revoke what was accepted.
                 continue;
             }
-            let revoke = Fix::new(
-                &group.group_id,
-                violation,
-                Some(&finding.context.scope.region),
-            )
-            .revoke;
             put(&format!("rule/{number}"), &joined(&violation.rule_ids));
-            if let Some(revoke) = revoke.filter(|revoke| utf16_len(revoke) <= PRODUCT_FIELD) {
-                put(&format!("fix/{number}"), &revoke);
+            let commands = fix(finding, violation).revoke;
+            let fit = commands.iter().all(|one| utf16_len(one) <= PRODUCT_FIELD);
+            if !fit || commands.len() > fixes {
+                continue;
+            }
+            fixes -= commands.len();
+            for (part, command) in (1..).zip(&commands) {
+                put(&fix_field(number, part), command);
             }
         }
     }
@@ -60,6 +61,19 @@ pub(super) fn product_fields(
         put(name, &escape(&value));
     }
     fields
+}
+
+/// The name of the field with a command that revokes a violation, or with a further part of it.
+pub(super) fn fix_field(violation: usize, part: usize) -> String {
+    match part {
+        1 => format!("fix/{violation}"),
+        part => format!("fix/{violation}/{part}"),
+    }
+}
+
+pub(super) fn fix(finding: &Finding, violation: &Violation) -> Fix {
+    let region = &finding.context.scope.region;
+    Fix::new(&finding.group_id, violation, Some(region))
 }
 
 /// The ids, with a space between.

@@ -54,7 +54,7 @@ pub struct Remediation {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct Recommendation {
-    pub text: &'static str,
+    pub text: String,
     pub url: &'static str,
 }
 
