@@ -66,12 +66,7 @@ impl Clients {
     /// EC2 as the account of this scope sees it.
     #[must_use]
     pub fn source(&self, scope: &Scope, timeouts: Timeouts) -> Ec2 {
-        Ec2::new(
-            self.ec2.clone(),
-            scope.account.clone(),
-            scope.region.clone(),
-            timeouts,
-        )
+        Ec2::new(self.ec2.clone(), scope.clone(), timeouts)
     }
 
     /// Security Hub of this scope. Lambda's clock is right; a command gets its store from [`Account::store`], which
@@ -208,10 +203,7 @@ impl Account {
     /// # Errors
     /// When EC2 does not answer.
     pub async fn clock_offset(&self) -> Result<ClockOffset, SourceError> {
-        self.source(Timeouts::EVENT)
-            .clock_offset()
-            .await
-            .map(ClockOffset::new)
+        self.source(Timeouts::EVENT).clock_offset().await
     }
 
     /// Whether these credentials may do what the product does.

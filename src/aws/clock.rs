@@ -1,8 +1,12 @@
 //! The local clock, compared with EC2's.
 
 use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
 
-use jiff::SignedDuration;
+use aws_sdk_ec2::config::interceptors::AfterDeserializationInterceptorContextRef;
+use aws_sdk_ec2::config::{ConfigBag, Intercept, RuntimeComponents};
+use aws_sdk_ec2::error::BoxError;
+use jiff::{SignedDuration, Timestamp};
 
 use crate::engine::source::SourceError;
 
@@ -14,10 +18,6 @@ const TOLERANCE: SignedDuration = SignedDuration::from_secs(5);
 pub struct ClockOffset(SignedDuration);
 
 impl ClockOffset {
-    pub(super) fn new(offset: SignedDuration) -> Self {
-        Self(offset)
-    }
-
     /// Whether findings may be dated by this clock.
     #[must_use]
     pub fn is_right(self) -> bool {
@@ -45,6 +45,37 @@ impl fmt::Display for ClockOffset {
             formatter,
             "the local clock is {seconds} s {direction} that of EC2"
         )
+    }
+}
+
+/// Reads the Date of an answer, which tells whole seconds, and notes how far the local clock is from it.
+#[derive(Debug, Clone, Default)]
+pub(super) struct DateHeader(Arc<Mutex<Option<ClockOffset>>>);
+
+impl DateHeader {
+    /// What was noted; none before an answer with a Date.
+    pub(super) fn offset(&self) -> Option<ClockOffset> {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Intercept for DateHeader {
+    fn name(&self) -> &'static str {
+        "DateHeader"
+    }
+
+    fn read_after_deserialization(
+        &self,
+        context: &AfterDeserializationInterceptorContextRef<'_>,
+        _: &RuntimeComponents,
+        _: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        let date = context.response().headers().get("date");
+        if let Some(date) = date.and_then(|date| jiff::fmt::rfc2822::parse(date).ok()) {
+            let offset = ClockOffset(Timestamp::now().duration_since(date.timestamp()));
+            *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(offset);
+        }
+        Ok(())
     }
 }
 
@@ -81,7 +112,7 @@ mod tests {
             (-5_001, false),
             (i64::MIN, false),
         ] {
-            let offset = ClockOffset::new(SignedDuration::from_millis(milliseconds));
+            let offset = ClockOffset(SignedDuration::from_millis(milliseconds));
             assert_eq!(offset.is_right(), is_right, "{milliseconds}");
             assert_eq!(offset.check().is_ok(), is_right, "{milliseconds}");
         }
@@ -89,7 +120,7 @@ mod tests {
 
     #[test]
     fn the_error_says_how_wrong_the_clock_is_and_what_to_do() {
-        let error = |seconds| ClockOffset::new(SignedDuration::from_secs(seconds)).check();
+        let error = |seconds| ClockOffset(SignedDuration::from_secs(seconds)).check();
         insta::assert_snapshot!(error(90).unwrap_err(), @"the local clock is 90 s ahead of that of EC2: set it (ntp), then publish");
         insta::assert_snapshot!(error(-3600).unwrap_err(), @"the local clock is 3600 s behind that of EC2: set it (ntp), then publish");
     }

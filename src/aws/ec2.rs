@@ -3,25 +3,25 @@
 //! Groups are always asked for by filters, never by `GroupIds`: one id that does not exist would fail the whole call.
 //! An answer counts only with all its pages.
 
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use aws_config::SdkConfig;
 use aws_sdk_ec2::Client;
 use aws_sdk_ec2::client::customize::CustomizableOperation;
-use aws_sdk_ec2::config::interceptors::AfterDeserializationInterceptorContextRef;
-use aws_sdk_ec2::config::{ConfigBag, Intercept, RuntimeComponents};
-use aws_sdk_ec2::error::BoxError;
 use aws_sdk_ec2::operation::describe_security_groups::DescribeSecurityGroupsOutput;
-use aws_sdk_ec2::types::{self, Filter};
-use jiff::{SignedDuration, Timestamp};
+use aws_sdk_ec2::types::Filter;
+use jiff::Timestamp;
 
+use self::whole_answer::WholeAnswer;
+use super::clock::{ClockOffset, DateHeader};
 use super::{CallError, Timeouts, describe};
 use crate::engine::source::{GroupSource, Observation, Observed, Owner, Page, Query, SourceError};
-use crate::model::{
-    AccountId, GroupId, GroupPair, GroupRule, IpPermission, IpRange, Ipv6Range,
-    PeeringConnectionId, PrefixList, Protocol, Region, RuleId, SecurityGroup, Traffic, VpcId,
-};
+use crate::model::{GroupId, GroupRule, Scope, VpcId};
+
+mod convert;
+#[cfg(test)]
+mod tests;
+mod whole_answer;
 
 /// Values of one filter: <https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_Filter.html>.
 const FILTER_VALUES: usize = 200;
@@ -39,77 +39,21 @@ pub(super) fn client(config: &SdkConfig) -> Client {
     )
 }
 
-/// The SDK reads XML that was cut off as if it ended there: a group without its permissions, or no group at all. Either
-/// would be a wrong verdict, so an answer that does not end with the end of its root element is an error.
-#[derive(Debug)]
-struct WholeAnswer;
-
-impl Intercept for WholeAnswer {
-    fn name(&self) -> &'static str {
-        "WholeAnswer"
-    }
-
-    fn read_after_deserialization(
-        &self,
-        context: &AfterDeserializationInterceptorContextRef<'_>,
-        _: &RuntimeComponents,
-        _: &mut ConfigBag,
-    ) -> Result<(), BoxError> {
-        // What is an error already stays the one that it is: the SDK asks again where the connection ended.
-        let is_read = context.output_or_error().is_ok();
-        let body = context.response().body().bytes().unwrap_or_default();
-        if is_read && !is_whole(body) {
-            return Err(format!("the answer was cut off after {} bytes", body.len()).into());
-        }
-        Ok(())
-    }
-}
-
-/// Does the XML end with the end of its root element?
-fn is_whole(xml: &[u8]) -> bool {
-    let name_of = |tag: &[u8]| {
-        let end = tag
-            .iter()
-            .position(|byte| byte.is_ascii_whitespace() || *byte == b'>' || *byte == b'/');
-        tag.get(..end.unwrap_or(tag.len()))
-            .unwrap_or_default()
-            .to_vec()
-    };
-    let root = xml
-        .split(|byte| *byte == b'<')
-        .skip(1)
-        .find(|tag| !tag.starts_with(b"?") && !tag.starts_with(b"!"))
-        .map(name_of);
-    root.is_some_and(|root| {
-        !root.is_empty()
-            && xml
-                .trim_ascii_end()
-                .ends_with(&[b"</", root.as_slice(), b">"].concat())
-    })
-}
-
 /// EC2 as one account in one Region sees it.
 #[derive(Debug, Clone)]
 pub struct Ec2 {
     client: Client,
-    account: AccountId,
-    region: Region,
-    patience: Timeouts,
+    scope: Scope,
+    timeouts: Timeouts,
 }
 
 impl Ec2 {
-    /// Of an account in the client's Region.
-    pub(super) fn new(
-        client: Client,
-        account: AccountId,
-        region: Region,
-        patience: Timeouts,
-    ) -> Self {
+    /// The client must be one of the scope's Region.
+    pub(super) fn new(client: Client, scope: Scope, timeouts: Timeouts) -> Self {
         Self {
             client,
-            account,
-            region,
-            patience,
+            scope,
+            timeouts,
         }
     }
 
@@ -126,7 +70,7 @@ impl Ec2 {
             .set_max_results(page_size)
             .set_next_token(token)
             .customize();
-        within(call, self.patience)
+        within(call, self.timeouts)
             .send()
             .await
             .map_err(|error| self.error("DescribeSecurityGroups", CallError::from(error)))
@@ -142,10 +86,12 @@ impl Ec2 {
         let at = Timestamp::now();
         let answer = self.describe(filters, page_size, token).await?;
         let observed = |group| {
-            Ok(Observed {
-                group: self.group(group)?,
-                at,
-            })
+            // A group without an id is no answer.
+            let group = convert::group(group).ok_or_else(|| {
+                let why = "a security group without an id in the answer".to_owned();
+                self.error("DescribeSecurityGroups", CallError::Unexpected(why))
+            })?;
+            Ok(Observed { group, at })
         };
         let groups = answer.security_groups.unwrap_or_default();
         Ok(Page {
@@ -214,7 +160,7 @@ impl Ec2 {
     }
 
     fn owner(&self, owner: Owner) -> Option<Filter> {
-        (owner == Owner::This).then(|| filter("owner-id", [self.account.as_str()]))
+        (owner == Owner::This).then(|| filter("owner-id", [self.scope.account.as_str()]))
     }
 
     /// The default VPC, whose groups can be named by name.
@@ -224,7 +170,7 @@ impl Ec2 {
             .describe_vpcs()
             .filters(filter("is-default", ["true"]))
             .customize();
-        let answer = within(call, self.patience)
+        let answer = within(call, self.timeouts)
             .send()
             .await
             .map_err(|error| self.error("DescribeVpcs", CallError::from(error)))?;
@@ -236,10 +182,10 @@ impl Ec2 {
     }
 
     fn error(&self, operation: &str, error: CallError) -> SourceError {
-        let call = format!(
-            "ec2 {operation} in account {}, region {}",
-            self.account, self.region
-        );
+        let Scope {
+            region, account, ..
+        } = &self.scope;
+        let call = format!("ec2 {operation} in account {account}, region {region}");
         let text = describe(&error);
         let text = match error.code() {
             _ if error.is_configuration() => {
@@ -269,91 +215,37 @@ impl Ec2 {
         }
     }
 
-    /// EC2's answer in the product's own types. A group without an id is no answer at all.
-    fn group(&self, group: types::SecurityGroup) -> Result<SecurityGroup, SourceError> {
-        let group_id = group.group_id.filter(|id| !id.is_empty()).ok_or_else(|| {
-            self.error(
-                "DescribeSecurityGroups",
-                CallError::Unexpected("a security group without an id in the answer".to_owned()),
-            )
-        })?;
-        Ok(SecurityGroup {
-            group_id: GroupId::new(group_id),
-            group_name: text(group.group_name),
-            owner_id: text(group.owner_id).map(AccountId::new),
-            vpc_id: text(group.vpc_id).map(VpcId::new),
-            security_group_arn: text(group.security_group_arn),
-            ip_permissions: permissions(group.ip_permissions),
-            ip_permissions_egress: permissions(group.ip_permissions_egress),
-            tags: group
-                .tags
-                .unwrap_or_default()
-                .into_iter()
-                .filter_map(|tag| Some((tag.key?, tag.value.unwrap_or_default())))
-                .collect(),
-        })
-    }
-}
-
-impl Ec2 {
     /// How far the local clock is ahead of EC2's, by the Date header of an answer, which knows seconds only.
     ///
     /// # Errors
     /// When EC2 does not answer, or without a Date.
-    pub(super) async fn clock_offset(&self) -> Result<SignedDuration, SourceError> {
-        let clock = Arc::new(Mutex::new(None));
+    pub(super) async fn clock_offset(&self) -> Result<ClockOffset, SourceError> {
+        let date = DateHeader::default();
         let call = self
             .client
             .describe_security_groups()
             .max_results(SMALLEST_PAGE)
             .customize()
-            .interceptor(DateOfAnswer(Arc::clone(&clock)));
-        within(call, self.patience)
+            .interceptor(date.clone());
+        within(call, self.timeouts)
             .send()
             .await
             .map_err(|error| self.error("DescribeSecurityGroups", CallError::from(error)))?;
-        let offset = *clock.lock().unwrap_or_else(PoisonError::into_inner);
-        offset.ok_or_else(|| {
-            self.error(
-                "DescribeSecurityGroups",
-                CallError::Unexpected("an answer without a Date".to_owned()),
-            )
+        date.offset().ok_or_else(|| {
+            let why = "an answer without a Date".to_owned();
+            self.error("DescribeSecurityGroups", CallError::Unexpected(why))
         })
     }
 }
 
-/// Notes how far the local clock is ahead of the Date of an answer.
-#[derive(Debug)]
-struct DateOfAnswer(Arc<Mutex<Option<SignedDuration>>>);
-
-impl Intercept for DateOfAnswer {
-    fn name(&self) -> &'static str {
-        "DateOfAnswer"
-    }
-
-    fn read_after_deserialization(
-        &self,
-        context: &AfterDeserializationInterceptorContextRef<'_>,
-        _: &RuntimeComponents,
-        _: &mut ConfigBag,
-    ) -> Result<(), BoxError> {
-        let date = context.response().headers().get("date");
-        if let Some(date) = date.and_then(|date| jiff::fmt::rfc2822::parse(date).ok()) {
-            let offset = Timestamp::now().duration_since(date.timestamp());
-            *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(offset);
-        }
-        Ok(())
-    }
-}
-
-/// A call with the time that it may take.
+/// Limits the time of a call.
 fn within<T, E, B>(
     call: CustomizableOperation<T, E, B>,
-    patience: Timeouts,
+    timeouts: Timeouts,
 ) -> CustomizableOperation<T, E, B> {
-    match patience.override_at(Instant::now()) {
-        Some(timeouts) => {
-            call.config_override(aws_sdk_ec2::config::Builder::new().timeout_config(timeouts))
+    match timeouts.override_at(Instant::now()) {
+        Some(limits) => {
+            call.config_override(aws_sdk_ec2::config::Builder::new().timeout_config(limits))
         }
         None => call,
     }
@@ -394,11 +286,11 @@ impl GroupSource for Ec2 {
                     .max_results(PAGE)
                     .set_next_token(token)
                     .customize();
-                let answer = within(call, self.patience).send().await.map_err(|error| {
+                let answer = within(call, self.timeouts).send().await.map_err(|error| {
                     self.error("DescribeSecurityGroupRules", CallError::from(error))
                 })?;
                 let of_page = answer.security_group_rules.unwrap_or_default();
-                rules.extend(of_page.into_iter().filter_map(rule));
+                rules.extend(of_page.into_iter().filter_map(convert::rule));
                 token = answer.next_token.filter(|token| !token.is_empty());
                 if token.is_none() {
                     break;
@@ -450,457 +342,4 @@ fn escaped(name: &str) -> String {
         out.push(character);
     }
     out
-}
-
-/// An ingress rule for a group; nothing for any other rule.
-fn rule(rule: types::SecurityGroupRule) -> Option<GroupRule> {
-    let protocol = Protocol::new(rule.ip_protocol.as_deref().unwrap_or_default());
-    let (from, to) = (rule.from_port.map(i64::from), rule.to_port.map(i64::from));
-    (rule.is_egress == Some(false)).then_some(GroupRule {
-        rule_id: Some(text(rule.security_group_rule_id).map(RuleId::new)?),
-        group_id: Some(text(rule.group_id).map(GroupId::new)?),
-        is_ingress: Some(true),
-        source: text(rule.referenced_group_info?.group_id).map(GroupId::new)?,
-        traffic: Traffic::new(protocol, from, to),
-    })
-}
-
-fn text(text: Option<String>) -> Option<String> {
-    text.filter(|text| !text.is_empty())
-}
-
-fn permissions(permissions: Option<Vec<types::IpPermission>>) -> Vec<IpPermission> {
-    let permission = |permission: types::IpPermission| IpPermission {
-        ip_protocol: permission
-            .ip_protocol
-            .as_deref()
-            .map(Protocol::new)
-            .unwrap_or_default(),
-        from_port: permission.from_port.map(i64::from),
-        to_port: permission.to_port.map(i64::from),
-        user_id_group_pairs: permission
-            .user_id_group_pairs
-            .unwrap_or_default()
-            .into_iter()
-            .map(pair)
-            .collect(),
-        ip_ranges: permission
-            .ip_ranges
-            .unwrap_or_default()
-            .into_iter()
-            .map(|range| IpRange {
-                cidr_ip: text(range.cidr_ip),
-            })
-            .collect(),
-        ipv6_ranges: permission
-            .ipv6_ranges
-            .unwrap_or_default()
-            .into_iter()
-            .map(|range| Ipv6Range {
-                cidr_ipv6: text(range.cidr_ipv6),
-            })
-            .collect(),
-        prefix_list_ids: permission
-            .prefix_list_ids
-            .unwrap_or_default()
-            .into_iter()
-            .map(|list| PrefixList {
-                prefix_list_id: text(list.prefix_list_id),
-            })
-            .collect(),
-    };
-    permissions
-        .unwrap_or_default()
-        .into_iter()
-        .map(permission)
-        .collect()
-}
-
-fn pair(pair: types::UserIdGroupPair) -> GroupPair {
-    GroupPair {
-        group_id: text(pair.group_id).map(GroupId::new),
-        group_name: text(pair.group_name),
-        user_id: text(pair.user_id).map(AccountId::new),
-        vpc_id: text(pair.vpc_id).map(VpcId::new),
-        vpc_peering_connection_id: text(pair.vpc_peering_connection_id)
-            .map(PeeringConnectionId::new),
-        peering_status: text(pair.peering_status),
-        description: text(pair.description),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::aws::testing::{Answer, Requests, config, scope};
-
-    fn item(id: &str) -> String {
-        format!(
-            "<item><ownerId>111111111111</ownerId><groupId>{id}</groupId><groupName>app &amp; co</groupName><groupDescription>d</groupDescription>\
-             <vpcId>vpc-1</vpcId><securityGroupArn>arn:aws:ec2:eu-west-1:111111111111:security-group/{id}</securityGroupArn>\
-             <ipPermissions><item><ipProtocol>tcp</ipProtocol><fromPort>0</fromPort><toPort>65535</toPort><groups><item>\
-             <userId>222222222222</userId><groupId>sg-0b</groupId><groupName>web</groupName><vpcId>vpc-2</vpcId>\
-             <vpcPeeringConnectionId>pcx-1</vpcPeeringConnectionId><peeringStatus>active</peeringStatus></item></groups>\
-             <ipRanges><item><cidrIp>10.0.0.0/8</cidrIp></item></ipRanges><ipv6Ranges><item><cidrIpv6>::/0</cidrIpv6></item></ipv6Ranges>\
-             <prefixListIds><item><prefixListId>pl-1</prefixListId></item></prefixListIds></item></ipPermissions>\
-             <ipPermissionsEgress><item><ipProtocol>-1</ipProtocol><groups/><ipRanges/><ipv6Ranges/><prefixListIds/></item></ipPermissionsEgress>\
-             <tagSet><item><key>team</key><value>payments</value></item><item><key>empty</key><value/></item></tagSet></item>"
-        )
-    }
-
-    fn answer(items: &str, token: Option<&str>) -> String {
-        let token = token
-            .map(|token| format!("<nextToken>{token}</nextToken>"))
-            .unwrap_or_default();
-        format!(
-            "<?xml version=\"1.0\" encoding=\"UTF-8\"?><DescribeSecurityGroupsResponse xmlns=\"http://ec2.amazonaws.com/doc/2016-11-15/\">\
-             <requestId>r</requestId><securityGroupInfo>{items}</securityGroupInfo>{token}</DescribeSecurityGroupsResponse>"
-        )
-    }
-
-    fn error(code: &str) -> String {
-        format!(
-            "<Response><Errors><Error><Code>{code}</Code><Message>because</Message></Error></Errors><RequestID>r</RequestID></Response>"
-        )
-    }
-
-    fn ec2(answer: impl Fn(usize, &str) -> Answer + Send + Sync + 'static) -> (Ec2, Requests) {
-        let (config, requests) = config(answer);
-        let scope = scope();
-        (
-            Ec2::new(
-                client(&config),
-                scope.account,
-                scope.region,
-                Timeouts::EVENT,
-            ),
-            requests,
-        )
-    }
-
-    fn bodies(requests: &Requests) -> Vec<Vec<(String, String)>> {
-        let of = |body: &str| {
-            let pairs = body.split('&').map(|pair| pair.split_once('=').unwrap());
-            pairs
-                .map(|(name, value)| (name.to_owned(), value.to_owned()))
-                .collect()
-        };
-        requests
-            .lock()
-            .unwrap()
-            .iter()
-            .map(|request| of(&request.body))
-            .collect()
-    }
-
-    fn ids(count: usize) -> Vec<GroupId> {
-        (0..count)
-            .map(|number| GroupId::new(format!("sg-{number:017}")))
-            .collect()
-    }
-
-    #[tokio::test]
-    async fn a_group_is_asked_for_by_filters_and_read_member_by_member() {
-        let (ec2, requests) = ec2(|_, _| (200, answer(&item("sg-0a"), None)));
-        let observation = ec2
-            .find(Query::Ids(&[GroupId::new("sg-0a")]), Owner::This)
-            .await
-            .unwrap();
-        let expected: SecurityGroup = serde_json::from_str(
-            r#"{"GroupId":"sg-0a","GroupName":"app & co","OwnerId":"111111111111","VpcId":"vpc-1",
-                "SecurityGroupArn":"arn:aws:ec2:eu-west-1:111111111111:security-group/sg-0a",
-                "IpPermissions":[{"IpProtocol":"tcp","FromPort":0,"ToPort":65535,"UserIdGroupPairs":[{"UserId":"222222222222","GroupId":"sg-0b",
-                  "GroupName":"web","VpcId":"vpc-2","VpcPeeringConnectionId":"pcx-1","PeeringStatus":"active"}],
-                  "IpRanges":[{"CidrIp":"10.0.0.0/8"}],"Ipv6Ranges":[{"CidrIpv6":"::/0"}],"PrefixListIds":[{"PrefixListId":"pl-1"}]}],
-                "IpPermissionsEgress":[{"IpProtocol":"-1"}],"Tags":{"team":"payments","empty":""}}"#,
-        )
-        .unwrap();
-        let groups: Vec<_> = observation
-            .groups
-            .into_iter()
-            .map(|one| one.group)
-            .collect();
-        assert_eq!(groups, [expected]);
-        let sent: Vec<_> = bodies(&requests).remove(0);
-        let expected = [
-            ("Action", "DescribeSecurityGroups"),
-            ("Version", "2016-11-15"),
-            ("Filter.1.Name", "group-id"),
-            ("Filter.1.Value.1", "sg-0a"),
-            ("Filter.2.Name", "owner-id"),
-            ("Filter.2.Value.1", "111111111111"),
-        ];
-        assert_eq!(
-            sent,
-            expected.map(|(name, value)| (name.to_owned(), value.to_owned()))
-        );
-    }
-
-    #[tokio::test]
-    async fn every_page_counts() {
-        let (ec2, requests) = ec2(|_, body| {
-            let (id, next) = if body.contains("NextToken=second") {
-                ("sg-0b", Some("third"))
-            } else if body.contains("NextToken=third") {
-                ("sg-0c", None)
-            } else {
-                ("sg-0a", Some("second"))
-            };
-            (200, answer(&item(id), next))
-        });
-        let observation = ec2
-            .find(Query::DefaultGroupsOf(&[VpcId::new("vpc-1")]), Owner::Any)
-            .await
-            .unwrap();
-        let found: Vec<_> = observation
-            .groups
-            .iter()
-            .map(|one| one.group.group_id.as_str())
-            .collect();
-        assert_eq!(found, ["sg-0a", "sg-0b", "sg-0c"]);
-        assert_eq!(requests.lock().unwrap().len(), 3);
-    }
-
-    #[tokio::test]
-    async fn what_is_observed_has_the_moment_before_the_request_of_its_page() {
-        let asked: Arc<Mutex<Vec<Timestamp>>> = Arc::default();
-        let of_answer = Arc::clone(&asked);
-        let (ec2, _) = ec2(move |number, _| {
-            of_answer.lock().unwrap().push(Timestamp::now());
-            std::thread::sleep(std::time::Duration::from_millis(5));
-            let next = (number == 0).then_some("second");
-            (200, answer(&item(["sg-0a", "sg-0b"][number]), next))
-        });
-        let ids = [GroupId::new("sg-0a"), GroupId::new("sg-0b")];
-        let observation = ec2.find(Query::Ids(&ids), Owner::This).await.unwrap();
-        let asked = asked.lock().unwrap();
-        let [first, second] = observation.groups.as_slice() else {
-            panic!("{observation:?}");
-        };
-        assert!(observation.at <= first.at && first.at <= asked[0]);
-        assert!(asked[0] < second.at && second.at <= asked[1]);
-    }
-
-    #[tokio::test]
-    async fn a_name_of_another_case_is_found_among_the_groups_of_the_default_vpc() {
-        let vpc = "<DescribeVpcsResponse><vpcSet><item><vpcId>vpc-1</vpcId><isDefault>true</isDefault></item></vpcSet></DescribeVpcsResponse>";
-        let (ec2, requests) = ec2(move |_, body| {
-            let body = if body.contains("Action=DescribeVpcs") {
-                vpc.to_owned()
-            } else if body.contains("group-name") {
-                answer("", None)
-            } else {
-                answer(&item("sg-0a"), None)
-            };
-            (200, body)
-        });
-        let names = ["APP & Co".to_owned()];
-        let observation = ec2.find(Query::Names(&names), Owner::This).await.unwrap();
-        assert_eq!(observation.groups.len(), 1);
-        assert_eq!(requests.lock().unwrap().len(), 3);
-    }
-
-    #[tokio::test]
-    async fn two_hundred_ids_go_into_one_call() {
-        let (ec2, requests) = ec2(|_, _| (200, answer("", None)));
-        assert!(
-            ec2.find(Query::Ids(&ids(401)), Owner::This)
-                .await
-                .unwrap()
-                .groups
-                .is_empty()
-        );
-        let values: Vec<_> = bodies(&requests)
-            .iter()
-            .map(|body| {
-                body.iter()
-                    .filter(|(name, _)| name.starts_with("Filter.1.Value"))
-                    .count()
-            })
-            .collect();
-        assert_eq!(values, [200, 200, 1]);
-    }
-
-    #[tokio::test]
-    async fn a_sweep_asks_for_pages_of_a_thousand() {
-        let (ec2, requests) =
-            ec2(|number, _| (200, answer(&item("sg-0a"), (number == 0).then_some("next"))));
-        let first = ec2.page(None).await.unwrap();
-        let last = ec2.page(first.next).await.unwrap();
-        assert_eq!(last.next, None);
-        for body in bodies(&requests) {
-            assert!(
-                body.contains(&("MaxResults".to_owned(), "1000".to_owned()))
-                    && body.contains(&("Filter.1.Name".to_owned(), "owner-id".to_owned())),
-                "{body:?}"
-            );
-        }
-    }
-
-    #[tokio::test]
-    async fn a_name_is_looked_for_in_the_default_vpc_to_the_letter() {
-        let (ec2, requests) = ec2(|_, body| {
-            if body.starts_with("Action=DescribeVpcs") {
-                return (200, "<DescribeVpcsResponse><vpcSet><item><vpcId>vpc-9</vpcId></item></vpcSet></DescribeVpcsResponse>".to_owned());
-            }
-            let named = item("sg-0b").replace("app &amp; co", "A*b?\\c");
-            (200, answer(&format!("{}{named}", item("sg-0a")), None))
-        });
-        let observation = ec2
-            .find(Query::Names(&["a*B?\\c".to_owned()]), Owner::This)
-            .await
-            .unwrap();
-        assert_eq!(observation.groups.len(), 1);
-        let sent = bodies(&requests).remove(1);
-        assert!(sent.iter().any(|(_, value)| value == "vpc-9"), "{sent:?}");
-        assert!(
-            sent.contains(&(
-                "Filter.1.Value.1".to_owned(),
-                "a%5C%2AB%5C%3F%5C%5Cc".to_owned()
-            )),
-            "{sent:?}"
-        );
-    }
-
-    #[tokio::test]
-    async fn rules_come_with_their_ids_from_all_pages() {
-        let rule = |id: &str, rest: &str| {
-            format!(
-                "<item><securityGroupRuleId>{id}</securityGroupRuleId><groupId>sg-0a</groupId>{rest}</item>"
-            )
-        };
-        let (ec2, requests) = ec2(move |number, _| {
-            let referenced = "<referencedGroupInfo><groupId>sg-0b</groupId></referencedGroupInfo>";
-            let page = match number {
-                0 => [
-                    rule("sgr-1", &format!("<isEgress>false</isEgress><ipProtocol>-1</ipProtocol><fromPort>-1</fromPort><toPort>-1</toPort>{referenced}")),
-                    rule("sgr-2", &format!("<isEgress>true</isEgress><ipProtocol>-1</ipProtocol>{referenced}")),
-                    rule("sgr-3", "<isEgress>false</isEgress><ipProtocol>-1</ipProtocol><cidrIpv4>0.0.0.0/0</cidrIpv4>"),
-                ]
-                .concat(),
-                _ => rule("sgr-4", &format!("<isEgress>false</isEgress><ipProtocol>tcp</ipProtocol><fromPort>0</fromPort><toPort>65535</toPort>{referenced}")),
-            };
-            let next = if number == 0 {
-                "<nextToken>more</nextToken>"
-            } else {
-                ""
-            };
-            (
-                200,
-                format!(
-                    "<DescribeSecurityGroupRulesResponse><securityGroupRuleSet>{page}</securityGroupRuleSet>{next}</DescribeSecurityGroupRulesResponse>"
-                ),
-            )
-        });
-        let rules = ec2.rules(&[GroupId::new("sg-0a")]).await.unwrap();
-        let traffic: Vec<_> = rules
-            .iter()
-            .map(|rule| {
-                (
-                    rule.rule_id.as_ref().map_or("", |id| id.as_str()),
-                    rule.traffic.from_port,
-                )
-            })
-            .collect();
-        assert_eq!(traffic, [("sgr-1", None), ("sgr-4", Some(0))]);
-        assert_eq!(bodies(&requests).len(), 2);
-    }
-
-    #[tokio::test]
-    async fn throttling_is_retried_and_then_reported_as_such() {
-        let (ec2, requests) = ec2(|number, _| {
-            if number < 3 {
-                (503, error("RequestLimitExceeded"))
-            } else {
-                (200, answer("", None))
-            }
-        });
-        ec2.page(None).await.unwrap();
-        assert_eq!(requests.lock().unwrap().len(), 4);
-        let (ec2, requests) = self::ec2(|_, _| (503, error("RequestLimitExceeded")));
-        let failure = ec2.page(None).await.unwrap_err();
-        assert!(
-            failure.is_retryable() && failure.to_string().contains("RequestLimitExceeded"),
-            "{failure}"
-        );
-        assert_eq!(requests.lock().unwrap().len(), 4);
-    }
-
-    #[tokio::test]
-    async fn every_error_is_of_its_kind_and_says_where() {
-        for (status, body, is_retryable, says) in [
-            (
-                403,
-                error("UnauthorizedOperation"),
-                false,
-                "the role needs ec2:DescribeSecurityGroups",
-            ),
-            (
-                401,
-                error("AuthFailure"),
-                false,
-                "credentials are not valid",
-            ),
-            (
-                400,
-                error("InvalidParameterValue"),
-                false,
-                "because (InvalidParameterValue)",
-            ),
-            (500, error("InternalError"), true, "because (InternalError)"),
-            (
-                503,
-                "<html>unavailable</html>".to_owned(),
-                true,
-                "HTTP status 503",
-            ),
-            (
-                200,
-                "<html>captive portal</html>".to_owned(),
-                true,
-                "ec2 DescribeSecurityGroups",
-            ),
-            (200, String::new(), true, "ec2 DescribeSecurityGroups"),
-            (
-                200,
-                answer("<item><groupName>no id</groupName></item>", None),
-                true,
-                "without an id",
-            ),
-            (
-                200,
-                answer(&item("sg-0a").replace("65535", "many"), None),
-                true,
-                "ec2 DescribeSecurityGroups",
-            ),
-        ] {
-            let (ec2, _) = ec2(move |_, _| (status, body.clone()));
-            let failure = ec2.page(None).await.unwrap_err();
-            let text = failure.to_string();
-            assert_eq!(failure.is_retryable(), is_retryable, "{text}");
-            assert!(
-                text.contains(says) && text.contains("account 111111111111, region eu-west-1"),
-                "{text}"
-            );
-        }
-    }
-
-    /// An answer that was cut anywhere must not pass for a shorter one: a group without its permissions would be PASSED.
-    #[tokio::test]
-    async fn an_answer_that_was_cut_is_no_answer() {
-        let whole = answer(&item("sg-0a"), Some("next"));
-        for length in (0..whole.len())
-            .step_by(7)
-            .chain(whole.len() - 40..whole.len())
-        {
-            let cut = whole.get(..length).unwrap().to_owned();
-            let (ec2, _) = ec2(move |_, _| (200, cut.clone()));
-            let answered = ec2.page(None).await;
-            assert!(
-                answered.is_err(),
-                "cut at {length} of {}: {answered:?}",
-                whole.len()
-            );
-        }
-    }
 }

@@ -1,0 +1,104 @@
+//! EC2's types in the product's own.
+
+use aws_sdk_ec2::types;
+
+use crate::model::{
+    AccountId, GroupId, GroupPair, GroupRule, IpPermission, IpRange, Ipv6Range,
+    PeeringConnectionId, PrefixList, Protocol, RuleId, SecurityGroup, Traffic, VpcId,
+};
+
+/// A group; none if it has no id.
+pub(super) fn group(group: types::SecurityGroup) -> Option<SecurityGroup> {
+    Some(SecurityGroup {
+        group_id: GroupId::new(text(group.group_id)?),
+        group_name: text(group.group_name),
+        owner_id: text(group.owner_id).map(AccountId::new),
+        vpc_id: text(group.vpc_id).map(VpcId::new),
+        security_group_arn: text(group.security_group_arn),
+        ip_permissions: permissions(group.ip_permissions),
+        ip_permissions_egress: permissions(group.ip_permissions_egress),
+        tags: group
+            .tags
+            .unwrap_or_default()
+            .into_iter()
+            .filter_map(|tag| Some((tag.key?, tag.value.unwrap_or_default())))
+            .collect(),
+    })
+}
+
+/// An ingress rule whose source is a group; none for any other rule.
+pub(super) fn rule(rule: types::SecurityGroupRule) -> Option<GroupRule> {
+    let protocol = Protocol::new(rule.ip_protocol.as_deref().unwrap_or_default());
+    let (from, to) = (rule.from_port.map(i64::from), rule.to_port.map(i64::from));
+    (rule.is_egress == Some(false)).then_some(GroupRule {
+        rule_id: Some(text(rule.security_group_rule_id).map(RuleId::new)?),
+        group_id: Some(text(rule.group_id).map(GroupId::new)?),
+        is_ingress: Some(true),
+        source: text(rule.referenced_group_info?.group_id).map(GroupId::new)?,
+        traffic: Traffic::new(protocol, from, to),
+    })
+}
+
+fn text(text: Option<String>) -> Option<String> {
+    text.filter(|text| !text.is_empty())
+}
+
+fn permissions(permissions: Option<Vec<types::IpPermission>>) -> Vec<IpPermission> {
+    let permission = |permission: types::IpPermission| IpPermission {
+        ip_protocol: permission
+            .ip_protocol
+            .as_deref()
+            .map(Protocol::new)
+            .unwrap_or_default(),
+        from_port: permission.from_port.map(i64::from),
+        to_port: permission.to_port.map(i64::from),
+        user_id_group_pairs: permission
+            .user_id_group_pairs
+            .unwrap_or_default()
+            .into_iter()
+            .map(pair)
+            .collect(),
+        ip_ranges: permission
+            .ip_ranges
+            .unwrap_or_default()
+            .into_iter()
+            .map(|range| IpRange {
+                cidr_ip: text(range.cidr_ip),
+            })
+            .collect(),
+        ipv6_ranges: permission
+            .ipv6_ranges
+            .unwrap_or_default()
+            .into_iter()
+            .map(|range| Ipv6Range {
+                cidr_ipv6: text(range.cidr_ipv6),
+            })
+            .collect(),
+        prefix_list_ids: permission
+            .prefix_list_ids
+            .unwrap_or_default()
+            .into_iter()
+            .map(|list| PrefixList {
+                prefix_list_id: text(list.prefix_list_id),
+            })
+            .collect(),
+    };
+    permissions
+        .unwrap_or_default()
+        .into_iter()
+        .map(permission)
+        .collect()
+}
+
+fn pair(pair: types::UserIdGroupPair) -> GroupPair {
+    GroupPair {
+        group_id: text(pair.group_id).map(GroupId::new),
+        group_name: text(pair.group_name),
+        user_id: text(pair.user_id).map(AccountId::new),
+        vpc_id: text(pair.vpc_id).map(VpcId::new),
+        vpc_peering_connection_id: text(pair.vpc_peering_connection_id)
+            .map(PeeringConnectionId::new),
+        peering_status: text(pair.peering_status),
+        description: text(pair.description),
+    }
+}
