@@ -7,11 +7,14 @@ use aws_lambda_events::event::sqs::SqsBatchResponse;
 use lambda_runtime::Diagnostic;
 use serde::Serialize;
 
-use super::log::{TEXT, shown};
 use crate::aws::{AccountError, describe};
 use crate::engine::{EngineError, Outcome, RunResult};
 use crate::event::Shape;
+use crate::text::{escape, truncate};
 
+/// Longest text of an answer or of a line of the log: whoever sends an event chooses what some of them say, and neither
+/// Lambda nor CloudWatch takes any length.
+pub(super) const TEXT: usize = 16_384;
 /// The error type of what may pass when it is tried again.
 const RETRYABLE: &str = "Retryable";
 
@@ -83,4 +86,9 @@ pub(super) fn answer(mut run: RunResult) -> Result<Answer, HandlerError> {
             .map(Answer::Outcome)
             .map_err(HandlerError::Engine),
     }
+}
+
+/// A text that others chose, on one line and no longer than that.
+pub(super) fn shown(text: &str, most: usize) -> String {
+    truncate(&escape(text), most).into_owned()
 }

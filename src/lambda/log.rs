@@ -11,14 +11,10 @@ use lambda_runtime::tracing::subscriber::filter::LevelFilter;
 use lambda_runtime::tracing::subscriber::fmt;
 use lambda_runtime::tracing::{error, info, warn};
 
-use super::answer::HandlerError;
+use super::answer::{HandlerError, TEXT, shown};
 use crate::engine::stats::RunStats;
 use crate::engine::{FailedMessage, Outcome, RunResult};
-use crate::text::{escape, truncate};
 
-/// Longest text of an answer or of a line of the log: whoever sends an event chooses what some of them say, and neither
-/// Lambda nor CloudWatch takes any length.
-pub(super) const TEXT: usize = 16_384;
 /// Longest name or id of an event in a line of the log.
 const NAME: usize = 256;
 /// Failed messages of one invocation that have a line of their own in the log.
@@ -149,11 +145,6 @@ impl InvocationLog<'_> {
             }
         );
     }
-}
-
-/// A text that others chose, on one line and no longer than that.
-pub(super) fn shown(text: &str, most: usize) -> String {
-    truncate(&escape(text), most).into_owned()
 }
 
 fn name(text: &str) -> String {
