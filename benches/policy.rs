@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use jiff::Timestamp;
-use sg_trust::input::describe::GroupReader;
+use sg_trust::input::GroupReader;
 use sg_trust::model::SecurityGroup;
 use sg_trust::policy::{ReferencedGroups, Settings, Status, day_of};
 

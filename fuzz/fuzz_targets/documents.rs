@@ -7,7 +7,7 @@ use jiff::civil::Date;
 use libfuzzer_sys::fuzz_target;
 use sg_trust::policy::{ReferencedGroups, Settings, Reading, Status};
 use sg_trust::report::{json, table};
-use sg_trust::input::describe::GroupReader;
+use sg_trust::input::GroupReader;
 use sg_trust::text::is_deceptive;
 
 fuzz_target!(|bytes: &[u8]| {

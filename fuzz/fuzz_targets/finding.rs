@@ -11,7 +11,7 @@ use sg_trust::model::Scope;
 use sg_trust::model::{AccountId, GroupId, Partition, Region};
 use sg_trust::policy::{ReferencedGroups, Settings};
 use sg_trust::report::asff;
-use sg_trust::input::describe::GroupReader;
+use sg_trust::input::GroupReader;
 
 fuzz_target!(|bytes: &[u8]| {
     let policy = Settings::default();

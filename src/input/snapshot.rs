@@ -4,7 +4,7 @@ use std::io::BufRead;
 
 use jiff::Timestamp;
 
-use super::describe::{GroupReader, InputError};
+use super::{GroupReader, InputError};
 use crate::model::{AccountId, SecurityGroup};
 
 /// The groups of an account as a file has them: the embedded default in place of EC2.

@@ -95,7 +95,7 @@ fn what_is_wrong_with_the_input_is_said() {
         ("", "no JSON document"),
         (
             r#"{"GroupId":"sg-1","ipPermissions":[]}"#,
-            "`ipPermissions` is not a member of a security group",
+            "standard input:1: security group sg-1: ipPermissions must be spelt `IpPermissions`",
         ),
         (
             r#"{"SecurityGroups":[],"NextToken":"x"}"#,
@@ -103,7 +103,7 @@ fn what_is_wrong_with_the_input_is_said() {
         ),
         (
             r#"{"SecurityGroups":[{"GroupId":"sg-1"}]}"#,
-            "standard input:1: group [0]: security group",
+            "standard input:1: group [0]: security group sg-1 has no `IpPermissions`",
         ),
     ] {
         let Run { code, err, .. } = run(&["check", "-"], input);
@@ -159,6 +159,43 @@ fn the_published_tests_pass_and_a_wrong_expectation_is_seen() {
     assert!(out.contains("FAILED  Security Group Does Not Restrict Inter Security Group Traffic: expected true, got false"), "{out}");
     let Run { code, .. } = run(&["test", "-"], "Tests: []");
     assert_eq!(code, 2);
+}
+
+#[test]
+fn the_resource_of_a_test_may_lack_members_but_not_misspell_them() {
+    let test = |resource: &str| {
+        let file =
+            format!("Tests:\n- Name: a \"test\"\n  ExpectedResult: true\n  Resource: {resource}\n");
+        run(&["test", "-"], &file)
+    };
+    let Run { code, out, err } =
+        test("{GroupId: sg-1, IpPermissions: [{IpProtocol: tcp, FromPort: 22.0}, {}]}");
+    assert_eq!(
+        (code, out.as_str()),
+        (0, "ok      a \"test\"\n1 passed, 0 failed\n"),
+        "{err}"
+    );
+    let mut said = String::new();
+    for resource in [
+        "{GroupId: sg-1, ipPermissions: []}",
+        "{GroupId: sg-1, IpPermissions: [{userIdGroupPairs: []}]}",
+        "{GroupId: sg-1, IpPermissions: [{FromPort: a}]}",
+        "{GroupId: sg-1}",
+        "[]",
+        "3",
+    ] {
+        let Run { code, err, .. } = test(resource);
+        assert_eq!(code, 2, "{resource}: {err}");
+        said += &err;
+    }
+    insta::assert_snapshot!(said, @r#"
+    sg-trust: standard input: test a "test": security group sg-1: ipPermissions must be spelt `IpPermissions`, as `aws ec2 describe-security-groups` prints it (AWS Config and CloudTrail spell it otherwise): ignoring it could hide a violation
+    sg-trust: standard input: test a "test": security group sg-1: IpPermissions[0].userIdGroupPairs must be spelt `UserIdGroupPairs`, as `aws ec2 describe-security-groups` prints it (AWS Config and CloudTrail spell it otherwise): ignoring it could hide a violation
+    sg-trust: standard input: test a "test": security group sg-1: IpPermissions[0].FromPort is the string "a", and must be a whole number
+    sg-trust: standard input: test a "test": security group sg-1 has no `IpPermissions` (null would do): without it nothing can be said about the group
+    sg-trust: standard input: test a "test": it is a list, and must be a security group
+    sg-trust: standard input: test a "test": it is 3, and must be a security group
+    "#);
 }
 
 #[test]

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use jiff::Timestamp;
 use sg_trust::finding::{Context, Finding, Passed};
-use sg_trust::input::describe::GroupReader;
+use sg_trust::input::GroupReader;
 use sg_trust::model::Scope;
 use sg_trust::model::{GroupId, Partition, Region, SecurityGroup};
 use sg_trust::policy::exemption::{self, Usage};

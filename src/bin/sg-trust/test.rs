@@ -4,7 +4,7 @@ use anyhow::Context as _;
 use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::Value;
-use sg_trust::model::SecurityGroup;
+use sg_trust::input::parse_group;
 use sg_trust::policy::{Reading, ReferencedGroups, Settings, Status, day_of};
 
 use crate::input::read;
@@ -48,7 +48,7 @@ pub(crate) fn run(arguments: &Arguments, terminal: &mut Terminal) -> anyhow::Res
     let today = day_of(Timestamp::now());
     let (mut passed, mut failed) = (0_u64, 0_u64);
     for path in &arguments.files {
-        let cases = match cases(path) {
+        let (name, cases) = match cases(path) {
             Ok(cases) => cases,
             Err(error) => {
                 terminal.complain(&format!("{error:#}"));
@@ -56,20 +56,21 @@ pub(crate) fn run(arguments: &Arguments, terminal: &mut Terminal) -> anyhow::Res
             }
         };
         for case in cases {
-            let group: SecurityGroup = match serde_json::from_value(case.resource) {
+            let test = format!("{name}: test {}", case.name);
+            let group = match parse_group(&test, &case.resource) {
                 Ok(group) => group,
                 Err(error) => {
-                    terminal.complain(&format!("{path}: test {:?}: {error}", case.name));
+                    terminal.complain(&error.to_string());
                     continue;
                 }
             };
             let verdict =
                 sg_trust::policy::evaluate(&policy, &group, &ReferencedGroups::default(), today);
             let is_compliant = verdict.status != Status::Failed;
-            let name = sg_trust::text::escape(&case.name);
+            let case_name = sg_trust::text::escape(&case.name);
             if is_compliant == case.expected_result {
                 passed += 1;
-                terminal.print(&format!("ok      {name}\n"))?;
+                terminal.print(&format!("ok      {case_name}\n"))?;
             } else {
                 failed += 1;
                 let sentences: Vec<_> = verdict
@@ -83,7 +84,7 @@ pub(crate) fn run(arguments: &Arguments, terminal: &mut Terminal) -> anyhow::Res
                     sentences.join("; ")
                 };
                 terminal.print(&format!(
-                    "FAILED  {name}: expected {}, got {is_compliant} ({why})\n",
+                    "FAILED  {case_name}: expected {}, got {is_compliant} ({why})\n",
                     case.expected_result
                 ))?;
             }
@@ -93,10 +94,10 @@ pub(crate) fn run(arguments: &Arguments, terminal: &mut Terminal) -> anyhow::Res
     Ok(Outcome::of_failed(failed))
 }
 
-fn cases(path: &str) -> anyhow::Result<Vec<Case>> {
+fn cases(path: &str) -> anyhow::Result<(&str, Vec<Case>)> {
     let (name, text) = read(path)?;
     let file: File = serde_saphyr::from_str(&text)
         .with_context(|| format!("{name}: not a policy file with a list `Tests`"))?;
     anyhow::ensure!(!file.tests.is_empty(), "{name}: the list `Tests` is empty");
-    Ok(file.tests)
+    Ok((name, file.tests))
 }

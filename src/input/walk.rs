@@ -1,0 +1,528 @@
+//! What stands in a piece of text: a pure function from the text, and the place where it begins, to groups and errors.
+//!
+//! A document that is broken in its middle ends there. Behind it reading goes on with the next line that begins with
+//! `{` or `[`: in a file of lines that is the next line, and of an indented document nothing looks like it.
+
+use std::ops::ControlFlow;
+
+use memchr::{memchr, memchr_iter};
+use serde::de::{Deserialize, DeserializeOwned, IgnoredAny};
+use serde_json::de::{Deserializer, Read};
+
+use super::document::{self, Document, FileGroup, Members, words};
+use super::error::Location;
+use crate::model::SecurityGroup;
+
+/// Where a text begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Place {
+    /// Between documents.
+    Between,
+    /// Behind a broken document: at the beginning of a line, or not.
+    Lost {
+        in_line: bool,
+    },
+    List(List),
+}
+
+/// A list of which some elements were used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct List {
+    pub(super) used: usize,
+    /// Whether it is the list of an answer of EC2.
+    pub(super) is_answer: bool,
+    /// Its index, when it stands in a list itself.
+    pub(super) outer: Option<usize>,
+}
+
+/// What was found in a text.
+pub(super) struct Chunk<T> {
+    /// In the order of the text; lines are counted from 0 at its beginning.
+    pub(super) items: Vec<Item<T>>,
+    /// How many bytes were used; the rest needs more text behind it.
+    pub(super) used: usize,
+    pub(super) lines: usize,
+    /// Where the rest begins.
+    pub(super) place: Place,
+    pub(super) has_document: bool,
+}
+
+#[derive(Debug)]
+pub(super) struct Item<T> {
+    pub(super) location: Location,
+    pub(super) content: Result<T, String>,
+}
+
+/// Applies `work` to each group of a text. At the end of the file everything is used.
+pub(super) fn walk<T>(
+    bytes: &[u8],
+    is_end: bool,
+    place: Place,
+    work: impl FnMut(SecurityGroup) -> T,
+) -> Chunk<T> {
+    let mut walk = Walk {
+        bytes,
+        text: None,
+        is_end,
+        at: 0,
+        place,
+        counted: 0,
+        lines: 0,
+        items: Vec::new(),
+        has_document: false,
+        work,
+    };
+    // A text that is checked as a whole is read faster than bytes whose strings are checked one by one.
+    match std::str::from_utf8(bytes) {
+        Ok(text) => walk.text = Some(text),
+        Err(error) if error.error_len().is_none() && !is_end => {
+            walk.bytes = bytes.get(..error.valid_up_to()).unwrap_or_default();
+            walk.text = std::str::from_utf8(walk.bytes).ok();
+        }
+        Err(_) => {}
+    }
+    while walk.step().is_continue() {}
+    let (used, lines) = (walk.at, walk.line(walk.at));
+    Chunk {
+        items: walk.items,
+        used,
+        lines,
+        place: walk.place,
+        has_document: walk.has_document,
+    }
+}
+
+struct Walk<'t, T, F> {
+    bytes: &'t [u8],
+    /// The same, where it is UTF-8.
+    text: Option<&'t str>,
+    is_end: bool,
+    at: usize,
+    place: Place,
+    /// Up to where lines were counted, and how many.
+    counted: usize,
+    lines: usize,
+    items: Vec<Item<T>>,
+    has_document: bool,
+    work: F,
+}
+
+/// Whether there is more to find in the text.
+type Step = ControlFlow<()>;
+const ON: Step = Step::Continue(());
+const NEEDS_MORE: Step = Step::Break(());
+
+/// What stands at a place.
+enum Value<T> {
+    /// What is wanted; it ends there.
+    Whole(T, usize),
+    /// JSON, but not what is wanted; it ends there.
+    Other(usize),
+    Broken(serde_json::Error),
+    /// It goes on behind the text.
+    Cut,
+}
+
+const NOT_UTF_8: &str = "it is not UTF-8: save the file as UTF-8";
+/// The longest line without JSON that is waited for as a whole.
+const LINE: usize = 1 << 16;
+
+impl<T, F: FnMut(SecurityGroup) -> T> Walk<'_, T, F> {
+    fn step(&mut self) -> Step {
+        match self.place {
+            Place::Between => match self.visible(self.at) {
+                Some((at, _)) => {
+                    self.at = at;
+                    self.document(false)
+                }
+                None => {
+                    self.at = self.bytes.len();
+                    NEEDS_MORE
+                }
+            },
+            Place::Lost { in_line: true } => self.skip_line(),
+            Place::Lost { in_line: false } => match self.bytes.get(self.at) {
+                Some(b'{' | b'[') => self.document(true),
+                Some(_) => self.skip_line(),
+                None => NEEDS_MORE,
+            },
+            Place::List(list) => self.element(list),
+        }
+    }
+
+    fn rest(&self, at: usize) -> &[u8] {
+        self.bytes.get(at..).unwrap_or_default()
+    }
+
+    /// The first byte from a place on that is no white space.
+    fn visible(&self, at: usize) -> Option<(usize, u8)> {
+        let is_visible = |byte: &u8| !matches!(byte, b' ' | b'\t' | b'\r' | b'\n');
+        let blank = self.rest(at).iter().position(is_visible)?;
+        Some((at + blank, *self.rest(at).get(blank)?))
+    }
+
+    /// The line of a place, counted from the last one that was asked for.
+    fn line(&mut self, at: usize) -> usize {
+        let lines = |text: Option<&[u8]>| memchr_iter(b'\n', text.unwrap_or_default()).count();
+        self.lines += lines(self.bytes.get(self.counted..at));
+        self.lines -= lines(self.bytes.get(at..self.counted));
+        self.counted = at;
+        self.lines
+    }
+
+    fn location(&mut self, at: usize) -> Location {
+        let (answer, group) = match self.place {
+            Place::List(list) => (list.outer, Some(list.used)),
+            _ => (None, None),
+        };
+        Location {
+            line: self.line(at),
+            answer,
+            group,
+        }
+    }
+
+    fn push(&mut self, location: Location, content: Result<SecurityGroup, String>) {
+        let content = content.map(&mut self.work);
+        self.items.push(Item { location, content });
+    }
+
+    fn skip_line(&mut self) -> Step {
+        let end = memchr(b'\n', self.rest(self.at));
+        self.at = end.map_or(self.bytes.len(), |end| self.at + end + 1);
+        let in_line = end.is_none();
+        self.place = Place::Lost { in_line };
+        if in_line { NEEDS_MORE } else { ON }
+    }
+
+    /// Where the text is to be continued: if there is more, it is needed; if not, the document is cut off.
+    fn cut_off(&mut self, at: usize) -> Step {
+        if self.is_end {
+            let problem = "the JSON document is cut off here: did the command that wrote it fail?";
+            self.lose(at, problem.to_owned())
+        } else {
+            NEEDS_MORE
+        }
+    }
+
+    /// The document is broken at a place.
+    fn lose(&mut self, at: usize, problem: String) -> Step {
+        let location = self.location(at);
+        self.lose_at(location, at, problem)
+    }
+
+    fn lose_at(&mut self, location: Location, at: usize, problem: String) -> Step {
+        self.push(location, Err(problem));
+        self.at = at;
+        self.place = Place::Lost { in_line: true };
+        self.skip_line()
+    }
+
+    fn value<V: DeserializeOwned>(&self, at: usize) -> Value<V> {
+        match self.text.and_then(|text| text.get(at..)) {
+            Some(text) => first(Deserializer::from_str(text), || {
+                Deserializer::from_str(text)
+            }),
+            None => {
+                let rest = self.rest(at);
+                first(Deserializer::from_slice(rest), || {
+                    Deserializer::from_slice(rest)
+                })
+            }
+        }
+        .behind(at)
+    }
+
+    /// A document, of which a list is only begun. `is_lost`: it may be a line of a broken list.
+    fn document(&mut self, is_lost: bool) -> Step {
+        let at = self.at;
+        self.has_document = true;
+        let list = match self.rest(at).first() {
+            Some(b'[') => Some((at + 1, false)),
+            Some(b'{') => match self.answer(at) {
+                Ok(list) => list.map(|list| (list, true)),
+                Err(Cut) if self.is_end => None,
+                Err(Cut) => return NEEDS_MORE,
+            },
+            _ => return self.no_document(),
+        };
+        if let Some((at, is_answer)) = list {
+            self.begin_list(at, is_answer, None);
+            return ON;
+        }
+        let value = self.value::<FileGroup>(at);
+        if let (true, Value::Whole(_, end) | Value::Other(end)) = (is_lost, &value) {
+            match self.visible(*end) {
+                Some((_, b',' | b']' | b'}')) => return self.skip_line(),
+                None if !self.is_end => return NEEDS_MORE,
+                _ => {}
+            }
+        }
+        let location = Location {
+            line: self.line(at),
+            ..Location::default()
+        };
+        match value {
+            Value::Whole(FileGroup(group), end) => {
+                self.push(location, Ok(group));
+                self.at = end;
+            }
+            Value::Other(end) => {
+                self.other(location, at, end);
+                self.at = end;
+            }
+            Value::Broken(error) => return self.lose(at, not_json(&error)),
+            Value::Cut => return self.cut_off(at),
+        }
+        self.place = Place::Between;
+        ON
+    }
+
+    /// A line that begins no document: one value, or no JSON.
+    fn no_document(&mut self) -> Step {
+        let at = self.at;
+        let rest = self.rest(at);
+        let head = rest.get(..LINE).unwrap_or(rest);
+        let line = match memchr(b'\n', head) {
+            Some(end) => head.get(..end).unwrap_or(head),
+            None if head.len() < LINE && !self.is_end => return NEEDS_MORE,
+            None => head,
+        };
+        let line = String::from_utf8_lossy(line).into_owned();
+        match first::<_, IgnoredAny>(Deserializer::from_str(&line), || {
+            Deserializer::from_str(&line)
+        }) {
+            Value::Whole(_, length) => {
+                let location = self.location(at);
+                if let Err(problem) = document::read(line.get(..length).unwrap_or(&line)) {
+                    self.push(location, Err(problem.text));
+                }
+                self.at = at + length;
+                ON
+            }
+            _ => self.lose(at, format!("not JSON: {}", document::other_format(&line))),
+        }
+    }
+
+    fn begin_list(&mut self, at: usize, is_answer: bool, outer: Option<usize>) {
+        self.at = at;
+        self.place = Place::List(List {
+            used: 0,
+            is_answer,
+            outer,
+        });
+    }
+
+    /// Where the elements begin, in an object whose first member is the list of its groups, as EC2's answer is.
+    fn answer(&self, at: usize) -> Result<Option<usize>, Cut> {
+        let mut at = at;
+        for token in [&b"{"[..], b"\"SecurityGroups\"", b":", b"["] {
+            let (begin, _) = self.visible(at).ok_or(Cut)?;
+            let rest = self.rest(begin);
+            if !rest.starts_with(token) {
+                return if token.starts_with(rest) {
+                    Err(Cut)
+                } else {
+                    Ok(None)
+                };
+            }
+            at = begin + token.len();
+        }
+        Ok(Some(at))
+    }
+
+    /// The next element of a list, or its end.
+    fn element(&mut self, list: List) -> Step {
+        let Some((mut at, mut byte)) = self.visible(self.at) else {
+            return self.cut_off(self.bytes.len());
+        };
+        if byte == b']' {
+            return self.end_of_list(list, at);
+        }
+        if list.used > 0 {
+            if byte != b',' {
+                let location = self.location(at);
+                return self.lose_separator(location, at, "not JSON: expected `,` or `]`");
+            }
+            (at, byte) = match self.visible(at + 1) {
+                Some(element) => element,
+                None => return self.cut_off(self.bytes.len()),
+            };
+        }
+        let inner = match byte {
+            b'[' => Some((at + 1, false)),
+            b'{' => match self.answer(at) {
+                Ok(inner) => inner.map(|inner| (inner, true)),
+                Err(Cut) => return self.cut_off(at),
+            },
+            _ => None,
+        };
+        if let (Some((at, is_answer)), false, None) = (inner, list.is_answer, list.outer) {
+            self.begin_list(at, is_answer, Some(list.used));
+            return ON;
+        }
+        let location = self.location(at);
+        let end = match self.value::<FileGroup>(at) {
+            // A number may go on.
+            Value::Whole(_, end) | Value::Other(end)
+                if end == self.bytes.len() && byte != b'{' && byte != b'[' =>
+            {
+                return self.cut_off(at);
+            }
+            Value::Whole(FileGroup(group), end) => {
+                self.push(location, Ok(group));
+                end
+            }
+            Value::Other(end) => {
+                self.other(location, at, end);
+                end
+            }
+            Value::Broken(error) => return self.lose(at, not_json(&error)),
+            Value::Cut => return self.cut_off(at),
+        };
+        self.at = end;
+        self.place = Place::List(List {
+            used: list.used + 1,
+            ..list
+        });
+        ON
+    }
+
+    /// What stands where a separator should, at the beginning of a line, may be a document.
+    fn lose_separator(&mut self, location: Location, at: usize, problem: &str) -> Step {
+        let step = self.lose_at(location, at, problem.to_owned());
+        let before = self.bytes.get(..at).unwrap_or_default();
+        if before.last() != Some(&b'\n') {
+            return step;
+        }
+        self.at = at;
+        self.place = Place::Lost { in_line: false };
+        ON
+    }
+
+    /// Behind the list of an answer, its other members tell whether it is all of it.
+    fn end_of_list(&mut self, list: List, at: usize) -> Step {
+        let mut end = at + 1;
+        if list.is_answer {
+            let Some((next, byte)) = self.visible(end) else {
+                return self.cut_off(at);
+            };
+            let location = Location {
+                group: None,
+                ..self.location(next)
+            };
+            if byte == b',' {
+                let members = [b"{", self.rest(next + 1)].concat();
+                let text = || Deserializer::from_slice(&members);
+                match first::<_, Members<'_>>(text(), text).behind(next) {
+                    Value::Whole(members, behind) => {
+                        if let Err(problem) = members.check_answer(1) {
+                            self.push(location, Err(problem));
+                        }
+                        end = behind;
+                    }
+                    Value::Cut => return self.cut_off(at),
+                    Value::Broken(error) => return self.lose_at(location, next, not_json(&error)),
+                    Value::Other(behind) => {
+                        self.push(location, Err(NOT_UTF_8.to_owned()));
+                        end = behind;
+                    }
+                }
+            } else if byte == b'}' {
+                end = next + 1;
+            } else {
+                return self.lose_separator(location, next, "not JSON: expected `,` or `}`");
+            }
+        }
+        self.at = end;
+        self.place = match list.outer {
+            Some(index) => Place::List(List {
+                used: index + 1,
+                is_answer: false,
+                outer: None,
+            }),
+            None => Place::Between,
+        };
+        ON
+    }
+
+    /// A value that is no group by itself.
+    fn other(&mut self, location: Location, at: usize, end: usize) {
+        let value = self.bytes.get(at..end).unwrap_or_default();
+        match std::str::from_utf8(value) {
+            Ok(json) => self.documents(location, json),
+            Err(_) => self.push(location, Err(NOT_UTF_8.to_owned())),
+        }
+    }
+
+    fn documents(&mut self, location: Location, json: &str) {
+        let elements = match document::read(json) {
+            Ok(Document::Group(group)) => return self.push(location, Ok(*group)),
+            Ok(Document::List(elements)) => elements,
+            Err(problem) => {
+                let line = location.line + problem.lines;
+                return self.push(Location { line, ..location }, Err(problem.text));
+            }
+        };
+        if location.answer.is_some() {
+            let problem =
+                "a list within the list of an answer: its elements must be security groups";
+            return self.push(location, Err(problem.to_owned()));
+        }
+        for (index, element) in elements.into_iter().enumerate() {
+            let within = Location {
+                answer: location.group,
+                group: Some(index),
+                ..location
+            };
+            self.documents(within, element.get());
+        }
+    }
+}
+
+fn not_json(error: &serde_json::Error) -> String {
+    let below = match error.line() {
+        0 | 1 => String::new(),
+        2 => " (on the next line)".to_owned(),
+        line => format!(" ({} lines below)", line - 1),
+    };
+    format!("not JSON: {}{below}", words(error))
+}
+
+/// The text ends before it can be told what stands there.
+struct Cut;
+
+impl<T> Value<T> {
+    fn behind(self, at: usize) -> Self {
+        match self {
+            Self::Whole(value, length) => Self::Whole(value, at + length),
+            Self::Other(length) => Self::Other(at + length),
+            other => other,
+        }
+    }
+}
+
+/// Reads what a text begins with. What is wrong for its type may be JSON all the same: `again` reads from the beginning.
+fn first<'de, R: Read<'de>, T: Deserialize<'de>>(
+    text: Deserializer<R>,
+    again: impl FnOnce() -> Deserializer<R>,
+) -> Value<T> {
+    let mut values = text.into_iter::<T>();
+    match values.next() {
+        Some(Ok(value)) => return Value::Whole(value, values.byte_offset()),
+        Some(Err(error)) if !error.is_eof() => {}
+        _ => return Value::Cut,
+    }
+    let mut values = again().into_iter::<IgnoredAny>();
+    match values.next() {
+        Some(Ok(IgnoredAny)) => Value::Other(values.byte_offset()),
+        Some(Err(error)) if !error.is_eof() => Value::Broken(error),
+        _ => Value::Cut,
+    }
+}
+
+/// Whether a text begins with a whole group.
+pub(super) fn begins_group(text: &[u8]) -> bool {
+    let mut groups = Deserializer::from_slice(text).into_iter::<FileGroup>();
+    matches!(groups.next(), Some(Ok(_)))
+}
