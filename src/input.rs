@@ -3,13 +3,17 @@
 mod describe;
 mod document;
 mod error;
+mod kind;
+mod members;
 mod parallel;
 mod snapshot;
 mod strict;
 #[cfg(test)]
 mod tests;
 mod text;
+mod value;
 mod walk;
+mod words;
 
 pub use describe::GroupReader;
 pub use document::parse_group;

@@ -15,7 +15,8 @@ use memchr::memrchr_iter;
 use super::describe::GroupReader;
 use super::error::{InputError, Location};
 use super::text::{RELATIVE, Text};
-use super::walk::{Chunk, Item, List, Place, begins_group, walk};
+use super::value::begins_group;
+use super::walk::{Chunk, Item, List, Place, walk};
 use crate::model::SecurityGroup;
 
 /// The length of a batch: long enough that handing it over costs nothing, short enough to stay in the cache.

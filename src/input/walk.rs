@@ -6,11 +6,15 @@
 use std::ops::ControlFlow;
 
 use memchr::{memchr, memchr_iter};
-use serde::de::{Deserialize, DeserializeOwned, IgnoredAny};
-use serde_json::de::{Deserializer, Read};
+use serde::de::{DeserializeOwned, IgnoredAny};
+use serde_json::Deserializer;
 
-use super::document::{self, Document, FileGroup, Members, words};
+use super::document::{self, Document, FileGroup};
 use super::error::Location;
+use super::kind::other_format;
+use super::members::Members;
+use super::value::{Value, first};
+use super::words::words;
 use crate::model::SecurityGroup;
 
 /// Where a text begins.
@@ -111,17 +115,6 @@ struct Walk<'t, T, F> {
 type Step = ControlFlow<()>;
 const ON: Step = Step::Continue(());
 const NEEDS_MORE: Step = Step::Break(());
-
-/// What stands at a place.
-enum Value<T> {
-    /// What is wanted; it ends there.
-    Whole(T, usize),
-    /// JSON, but not what is wanted; it ends there.
-    Other(usize),
-    Broken(serde_json::Error),
-    /// It goes on behind the text.
-    Cut,
-}
 
 const NOT_UTF_8: &str = "it is not UTF-8: save the file as UTF-8";
 /// The longest line without JSON that is waited for as a whole.
@@ -300,7 +293,7 @@ impl<T, F: FnMut(SecurityGroup) -> T> Walk<'_, T, F> {
                 self.at = at + length;
                 ON
             }
-            _ => self.lose(at, format!("not JSON: {}", document::other_format(&line))),
+            _ => self.lose(at, format!("not JSON: {}", other_format(&line))),
         }
     }
 
@@ -491,38 +484,3 @@ fn not_json(error: &serde_json::Error) -> String {
 
 /// The text ends before it can be told what stands there.
 struct Cut;
-
-impl<T> Value<T> {
-    fn behind(self, at: usize) -> Self {
-        match self {
-            Self::Whole(value, length) => Self::Whole(value, at + length),
-            Self::Other(length) => Self::Other(at + length),
-            other => other,
-        }
-    }
-}
-
-/// Reads what a text begins with. What is wrong for its type may be JSON all the same: `again` reads from the beginning.
-fn first<'de, R: Read<'de>, T: Deserialize<'de>>(
-    text: Deserializer<R>,
-    again: impl FnOnce() -> Deserializer<R>,
-) -> Value<T> {
-    let mut values = text.into_iter::<T>();
-    match values.next() {
-        Some(Ok(value)) => return Value::Whole(value, values.byte_offset()),
-        Some(Err(error)) if !error.is_eof() => {}
-        _ => return Value::Cut,
-    }
-    let mut values = again().into_iter::<IgnoredAny>();
-    match values.next() {
-        Some(Ok(IgnoredAny)) => Value::Other(values.byte_offset()),
-        Some(Err(error)) if !error.is_eof() => Value::Broken(error),
-        _ => Value::Cut,
-    }
-}
-
-/// Whether a text begins with a whole group.
-pub(super) fn begins_group(text: &[u8]) -> bool {
-    let mut groups = Deserializer::from_slice(text).into_iter::<FileGroup>();
-    matches!(groups.next(), Some(Ok(_)))
-}

@@ -1,0 +1,149 @@
+//! Documents that hold no groups: what they are, and what to do with them.
+
+use serde_json::value::RawValue;
+
+use super::members::{Members, OF_GROUP};
+use super::strict::{misspelt, near_miss};
+use crate::text::truncate;
+
+pub(super) const GIVE_GROUPS: &str = "give the output of `aws ec2 describe-security-groups`";
+const GIVE_EVENT: &str = "give it to `sg-trust targets` or `sg-trust replay`";
+
+/// The kind of a document that holds no groups, and what to do with it.
+pub(super) fn kind(members: &Members<'_>) -> String {
+    const KINDS: [(&[&str], &str, &str); 15] = [
+        (
+            &["SecurityGroupRules"],
+            "the answer of describe-security-group-rules, which has rules without their groups",
+            GIVE_GROUPS,
+        ),
+        (
+            &["SecurityGroupRuleId"],
+            "a rule of describe-security-group-rules",
+            GIVE_GROUPS,
+        ),
+        (&["detail-type"], "an event of EventBridge", GIVE_EVENT),
+        (
+            &["eventSource", "eventName"],
+            "a CloudTrail record",
+            GIVE_EVENT,
+        ),
+        (
+            &["Records"],
+            "a CloudTrail log file, or a batch of SQS or SNS",
+            GIVE_EVENT,
+        ),
+        (
+            &["Events"],
+            "an answer of CloudTrail's lookup-events",
+            GIVE_EVENT,
+        ),
+        (
+            &["configurationItem"],
+            "a notification of AWS Config",
+            GIVE_EVENT,
+        ),
+        (&["configurationItems"], "a file of AWS Config", GIVE_GROUPS),
+        (
+            &["configuration", "resourceType"],
+            "an item of AWS Config",
+            GIVE_EVENT,
+        ),
+        (
+            &["terraform_version"],
+            "a plan or state of Terraform, not groups as they are in EC2",
+            GIVE_GROUPS,
+        ),
+        (
+            &["planned_values"],
+            "a plan of Terraform, not groups as they are in EC2",
+            GIVE_GROUPS,
+        ),
+        (
+            &["AWSTemplateFormatVersion"],
+            "a template of CloudFormation, not groups as they are in EC2",
+            GIVE_GROUPS,
+        ),
+        (
+            &["Resources"],
+            "a template of CloudFormation, not groups as they are in EC2",
+            GIVE_GROUPS,
+        ),
+        (&["GeneratorId"], "a finding of Security Hub", GIVE_GROUPS),
+        (
+            &["version", "policy", "groups"],
+            "a report of sg-trust",
+            GIVE_GROUPS,
+        ),
+    ];
+    let is_of = |names: &[&str]| names.iter().all(|name| members.has(name));
+    if let Some((_, kind, advice)) = KINDS.iter().find(|(names, ..)| is_of(names)) {
+        return format!("it is {kind}: {advice}");
+    }
+    for (name, _) in &members.0 {
+        if let Some(known) = near_miss(name, &OF_GROUP) {
+            return format!("`{name}` {}", misspelt(known));
+        }
+    }
+    if let Some(name) = wrapper(members) {
+        return format!("the groups are inside `{name}`: give that alone, as with `jq .{name}`");
+    }
+    let names: Vec<_> = members
+        .0
+        .iter()
+        .map(|(name, _)| format!("`{name}`"))
+        .collect();
+    let found = match names.get(..5) {
+        Some(first) if names.len() > 6 => {
+            format!(
+                "it has {} and {} more members",
+                first.join(", "),
+                names.len() - 5
+            )
+        }
+        _ if names.is_empty() => "it is an empty object".to_owned(),
+        _ => format!("it has {}", names.join(", ")),
+    };
+    not_groups(&found)
+}
+
+/// The member in whose value the groups are.
+fn wrapper<'m>(members: &'m Members<'_>) -> Option<&'m str> {
+    let has_groups = |value: &&RawValue| {
+        let members = serde_json::from_str::<Members<'_>>(value.get());
+        members.is_ok_and(|members| members.has("SecurityGroups"))
+    };
+    let (name, _) = members.0.iter().find(|(_, value)| has_groups(value))?;
+    Some(name)
+}
+
+pub(super) fn not_groups(found: &str) -> String {
+    format!(
+        "neither a security group nor an answer with `SecurityGroups` ({found}): {GIVE_GROUPS}, an array of groups, or one"
+    )
+}
+
+/// What text may be that is not JSON.
+pub(super) fn other_format(line: &str) -> String {
+    let line = line.trim_end();
+    let key = line.trim_start_matches(['-', ' ']).split_once(':');
+    let is_word = |word: &str| {
+        word.chars()
+            .all(|letter| letter.is_alphanumeric() || "_-\"'".contains(letter))
+    };
+    let guess = if line.len() > 4 && line.bytes().all(|byte| matches!(byte, b'-' | b'+'))
+        || line.starts_with('|')
+    {
+        "a table"
+    } else if line.starts_with('<') {
+        "XML"
+    } else if line == "---" || line.starts_with("- ") || key.is_some_and(|(word, _)| is_word(word))
+    {
+        "YAML"
+    } else if line.contains('\t') {
+        "the text format of the AWS CLI"
+    } else {
+        return format!("it begins with `{}`: {GIVE_GROUPS}", truncate(line, 60));
+    };
+    format!("it looks like {guess}: {GIVE_GROUPS} with `--output json`")
+}
