@@ -63,7 +63,75 @@ def test_a_denied_call_is_ignored(account, function, proxy):
     assert proxy.calls == []
 
 
-@pytest.mark.parametrize("name", ["malformed-no-detail", "malformed-action", "malformed-shape", "malformed-cut"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "config-rule",
+        "config-rule-oversized",
+        "config-notification",
+        "config-notification-oversized",
+        "config-notification-sns",
+        "config-notification-sns-as-documented",
+        "cloudtrail-record",
+        "cloudtrail-lookup-events",
+        "update-rule-descriptions-ingress-request",
+    ],
+)
+def test_what_a_document_of_another_kind_holds_is_handled(account, function, proxy, name):
+    source, group = account.group("web"), account.group("db")
+    account.allow(group, source)
+    answer = function.invoke(event(name, group, source))
+    assert not answer.is_error and answer.body == outcome(evaluated=1, failed=1)
+    assert account.states() == {group: ACTIVE}
+    assert proxy.count()["DescribeSecurityGroups"] == proxy.count()["BatchImportFindings"] == 1
+
+
+@pytest.mark.parametrize("name", ["config-rule-scheduled", "config-rule-snapshot"])
+def test_a_config_rule_that_asks_about_everything_is_a_sweep(account, function, name):
+    source, group = account.group("web"), account.group("db")
+    account.allow(group, source)
+    assert not function.invoke(event(name)).is_error
+    assert account.states() == {group: ACTIVE}
+
+
+def test_records_of_a_log_file_are_those_of_their_account_and_region(account, function, proxy):
+    source, group = account.group("web"), account.group("db")
+    account.allow(group, source)
+    log_file = event("cloudtrail-log-file", group, source)
+    answer = function.invoke({"Records": [log_file["Records"][0]]})
+    assert answer.body == outcome(evaluated=1, failed=1)
+    proxy.calls.clear()
+    elsewhere = {**log_file["Records"][0], "awsRegion": "eu-west-1"}
+    answer = function.invoke({"Records": [elsewhere, log_file["Records"][3]]})
+    assert not answer.is_error and "210987654321" in answer.body["ignored"] and "eu-west-1" in answer.body["ignored"]
+    assert proxy.calls == []
+
+
+def test_descriptions_updated_by_name_are_of_the_default_vpcs_group(account, function, proxy):
+    default_vpc = account.ec2.describe_vpcs(Filters=[{"Name": "is-default", "Values": ["true"]}])["Vpcs"][0]["VpcId"]
+    group = account.group("web", default_vpc)
+    names = ["update-rule-descriptions-ingress-by-name", "update-rule-descriptions-egress-request-by-name"]
+    answer = function.invoke([event(name) for name in names * 4])
+    assert not answer.is_error and answer.body == outcome(evaluated=1, passed=1)
+    assert account.states() == {group: ARCHIVED}
+    assert proxy.count() == {"DescribeVpcs": 1, "DescribeSecurityGroups": 1, "BatchImportFindings": 1}
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "malformed-no-detail",
+        "malformed-time",
+        "malformed-account",
+        "malformed-action",
+        "malformed-action-sweep-account",
+        "malformed-action-misspelt",
+        "malformed-config-rule",
+        "malformed-shape",
+        "malformed-cut",
+        "s3-notification",
+    ],
+)
 def test_a_malformed_event_is_an_error_and_the_next_is_served(account, function, name):
     answer = function.invoke((ROOT / f"events/{name}.json").read_bytes())
     assert answer.is_error and answer.body["errorMessage"]
