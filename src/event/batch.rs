@@ -219,3 +219,146 @@ fn is_sqs(record: &Value) -> bool {
     record.get("eventSource").and_then(Value::as_str) == Some("aws:sqs")
         || record.get("messageId").is_some()
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    use super::*;
+
+    /// A document, and for each event in it the SQS id that it fails by and whether it can be read.
+    type Sample = (Value, Vec<(Option<String>, bool)>);
+
+    fn leaf() -> impl Strategy<Value = Sample> {
+        prop_oneof![
+            Just(json!({"action": "sweep"})),
+            Just(json!({"source": "aws.events", "detail-type": "Scheduled Event", "detail": {}})),
+            Just(json!({"hello": "world"})),
+            Just(json!({"action": "sweep", "account": "123456789012"})),
+        ]
+        .prop_map(|event| {
+            let is_read = classify(&event).is_ok();
+            (event, vec![(None, is_read)])
+        })
+    }
+
+    fn all(samples: &[Sample]) -> Vec<(Option<String>, bool)> {
+        samples
+            .iter()
+            .flat_map(|(_, events)| events.clone())
+            .collect()
+    }
+
+    fn each(samples: &[Sample], document: impl Fn(&Value) -> Value) -> Vec<Value> {
+        samples.iter().map(|(inner, _)| document(inner)).collect()
+    }
+
+    /// Documents around documents, as services nest them.
+    fn around(inner: impl Strategy<Value = Sample> + Clone) -> impl Strategy<Value = Sample> {
+        let several = prop::collection::vec(inner.clone(), 1..3);
+        prop_oneof![
+            several.clone().prop_map(|samples| (Value::Array(each(&samples, Value::clone)), all(&samples))),
+            several.clone().prop_map(|samples| {
+                let records = each(&samples, |inner| json!({"EventSource": "aws:sns", "Sns": {"Message": inner.to_string()}}));
+                (json!({"Records": records}), all(&samples))
+            }),
+            (several, any::<u32>()).prop_map(|(samples, seed)| {
+                let id = |number: usize| format!("message-{seed}-{number}");
+                let records = samples.iter().enumerate().map(|(number, (inner, _))| json!({"messageId": id(number), "eventSource": "aws:sqs", "body": inner.to_string()}));
+                let events = samples.iter().enumerate().flat_map(|(number, (_, events))| {
+                    events.iter().map(move |(_, is_read)| (Some(id(number)), *is_read))
+                });
+                (json!({"Records": records.collect::<Vec<_>>()}), events.collect())
+            }),
+            inner.clone().prop_map(|(inner, events)| (json!({"Type": "Notification", "Message": inner.to_string()}), events)),
+            inner.prop_map(|(inner, events)| (json!({"requestContext": {"condition": "RetriesExhausted"}, "requestPayload": inner}), events)),
+        ]
+    }
+
+    fn nested() -> impl Strategy<Value = Sample> {
+        leaf().prop_recursive(6, 32, 3, |inner| around(inner.boxed()))
+    }
+
+    proptest! {
+        #[test]
+        fn every_event_is_found_in_its_order_and_fails_by_the_outermost_id((document, expected) in nested()) {
+            let batch = read(&document);
+            let found: Vec<_> = batch.messages.iter().map(|message| (message.sqs_id.clone(), message.trigger.is_ok())).collect();
+            prop_assert_eq!(found, expected);
+            // Only records of SQS at the outside can fail one by one.
+            let is_of_sqs = document.pointer("/Records/0/body").is_some();
+            prop_assert_eq!(batch.shape == Shape::Sqs, is_of_sqs);
+            prop_assert!(batch.shape != Shape::Single || batch.messages.len() == 1);
+        }
+    }
+
+    #[test]
+    fn envelopes_end_somewhere() {
+        let nest = |times: usize| {
+            (0..times).fold(
+                json!({"action": "sweep"}),
+                |inner, _| json!({"Type": "Notification", "Message": inner.to_string()}),
+            )
+        };
+        assert!(read(&nest(DEPTH - 1)).messages[0].trigger.is_ok());
+        assert_eq!(
+            read(&nest(DEPTH)).messages[0].trigger,
+            Err(TriggerError::TooDeep(DEPTH))
+        );
+    }
+
+    #[test]
+    fn a_message_that_holds_no_event_is_an_error() {
+        for (document, error) in [
+            (
+                json!({"Records": [{"messageId": "1", "body": "[]"}]}),
+                "there is no event in body",
+            ),
+            (
+                json!({"Records": [{"messageId": "1"}]}),
+                "not a well-formed record: body is missing",
+            ),
+            (
+                json!({"Records": [{"messageId": "1", "body": 5}]}),
+                "not a well-formed record: body is 5, not JSON in a string",
+            ),
+            (
+                json!({"Records": [{"messageId": "1", "body": ""}]}),
+                "body is not JSON: it is empty",
+            ),
+            (
+                json!({"Records": [{"messageId": "1", "body": "{\"action\": sweep}"}]}),
+                "body is not JSON: wrong at line 1, column 12 of \"{\\\"action\\\": sweep}\"",
+            ),
+            (
+                json!({"Records": [{"Sns": {}}]}),
+                "not a well-formed record: Message is missing",
+            ),
+            (
+                json!({"Events": [{"EventId": "1"}]}),
+                "not a well-formed record: CloudTrailEvent is missing",
+            ),
+            (
+                json!({"CloudTrailEvent": "{}"}),
+                "no known shape of an event: found an empty object; ",
+            ),
+            (
+                json!({"requestContext": {}, "requestPayload": null}),
+                "not a well-formed record: requestPayload is missing",
+            ),
+        ] {
+            let messages = read(&document).messages;
+            let [
+                Message {
+                    trigger: Err(found),
+                    ..
+                },
+            ] = messages.as_slice()
+            else {
+                panic!("{document}: {messages:?}");
+            };
+            assert!(found.to_string().starts_with(error), "{document}: {found}");
+        }
+    }
+}

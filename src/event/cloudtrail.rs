@@ -13,6 +13,8 @@ use serialized::scalar;
 mod call;
 mod rules;
 mod serialized;
+#[cfg(test)]
+mod tests;
 
 /// Members of which a record by itself has at least one.
 pub(super) const MEMBERS: [&str; 2] = ["eventName", "eventSource"];

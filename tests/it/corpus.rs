@@ -7,6 +7,7 @@ use proptest::prelude::*;
 use serde_json::Value;
 use sg_trust::event::{Action, Target, Trigger, classify, read};
 use sg_trust::model::GroupId;
+use sg_trust::report::targets::Invocation;
 
 use crate::cli::{Run, run};
 
@@ -517,6 +518,68 @@ fn every_event_does_what_the_table_says() {
         expected.len(),
         "every row of the table has its file"
     );
+}
+
+/// What `targets` says of where each message happened: kind, name, account and Region.
+fn of_what(name: &str) -> String {
+    let event = std::fs::read_to_string(path_of(name)).unwrap();
+    let batch = read(&serde_json::from_str(&event).unwrap());
+    let shown = serde_json::to_value(Invocation::from(&batch)).unwrap();
+    let messages = shown["messages"].as_array().cloned().unwrap_or(vec![shown]);
+    let said = messages.iter().map(|message| {
+        let member = |name: &str| message[name].as_str().unwrap_or("-").to_owned();
+        ["kind", "event", "account", "region"].map(member).join(" ")
+    });
+    said.collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn an_event_is_of_its_own_account_and_region_whatever_it_comes_in() {
+    for (name, expected) in [
+        (
+            "schedule",
+            "schedule Scheduled Event 123456789012 us-east-1",
+        ),
+        ("sweep", "direct - - -"),
+        (
+            "cloudtrail-record",
+            "cloudtrail AuthorizeSecurityGroupIngress 123456789012 us-east-1",
+        ),
+        (
+            "cloudtrail-log-file",
+            "cloudtrail AuthorizeSecurityGroupIngress 123456789012 us-east-1\n\
+             cloudtrail RunInstances 123456789012 us-east-1\n\
+             cloudtrail DeleteSecurityGroup 123456789012 us-east-1\n\
+             cloudtrail CreateTags 210987654321 us-east-1",
+        ),
+        (
+            "config-notification",
+            "config ConfigurationItemChangeNotification 123456789012 us-east-1",
+        ),
+        (
+            "config-notification-oversized",
+            "config OversizedConfigurationItemChangeNotification 123456789012 us-east-1",
+        ),
+        // A resource without a Region.
+        (
+            "config-notification-other",
+            "config ConfigurationItemChangeNotification 123456789012 -",
+        ),
+        (
+            "config-rule",
+            "config ConfigurationItemChangeNotification 123456789012 us-east-1",
+        ),
+        (
+            "config-rule-scheduled",
+            "config ScheduledNotification 123456789012 us-east-1",
+        ),
+        (
+            "config-rule-snapshot",
+            "config ConfigurationSnapshotDeliveryCompleted 123456789012 us-east-1",
+        ),
+    ] {
+        assert_eq!(of_what(name), expected, "{name}");
+    }
 }
 
 #[test]

@@ -13,8 +13,8 @@ use crate::event::{Action, ChangeProof, Target, group_id, tagged, unique, vpc_id
 use crate::model::{GroupId, VpcId};
 
 /// How a call says which group it changed.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Naming {
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Naming {
     Id,
     /// By id, or by name in the default VPC.
     IdOrName,
@@ -27,7 +27,7 @@ enum Naming {
 }
 
 /// The calls that can change a verdict, or give a chance to refresh a finding.
-const CALLS: [(&str, Naming); 16] = [
+pub(super) const CALLS: [(&str, Naming); 16] = [
     ("AuthorizeSecurityGroupIngress", Naming::IdOrName),
     ("RevokeSecurityGroupIngress", Naming::IdOrName),
     ("AuthorizeSecurityGroupEgress", Naming::Id),

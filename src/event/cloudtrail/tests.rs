@@ -1,0 +1,429 @@
+//! The one rule for all calls, whichever of EC2's serialisers wrote them.
+
+use proptest::prelude::*;
+use proptest::sample::select;
+use serde_json::{Map, Value, json};
+
+use super::super::{Action, ChangeProof, Target, Trigger, classify};
+use super::call::{CALLS, Naming};
+use crate::model::{GroupRule, IpPermission, RuleId, Traffic};
+
+const GROUP: &str = "sg-0123456789abcdef0";
+const SOURCE: &str = "sg-0fedcba9876543210";
+
+fn record(name: &str, request: &Value, response: &Value) -> Value {
+    json!({"eventSource": "ec2.amazonaws.com", "eventName": name, "recipientAccountId": "123456789012",
+        "awsRegion": "us-east-1", "requestParameters": request, "responseElements": response})
+}
+
+fn trigger(name: &str, request: &Value, response: &Value) -> Trigger {
+    classify(&record(name, request, response)).unwrap()
+}
+
+fn action(name: &str, request: &Value, response: &Value) -> Action {
+    trigger(name, request, response).action
+}
+
+fn groups(ids: &[&str]) -> Action {
+    let targets = ids
+        .iter()
+        .map(|id| Target::GroupId(super::super::group_id(id).unwrap()));
+    Action::Evaluate(targets.collect())
+}
+
+fn named(name: &str) -> Naming {
+    CALLS.iter().find(|(call, _)| *call == name).unwrap().1
+}
+
+/// The calls that name a group, by id or by name.
+fn group_calls() -> impl Strategy<Value = &'static str> {
+    let calls = CALLS
+        .iter()
+        .filter(|(_, naming)| matches!(naming, Naming::Id | Naming::IdOrName));
+    select(calls.map(|(name, _)| *name).collect::<Vec<_>>())
+}
+
+/// A name with its letters in any case.
+fn recased(name: &'static str) -> impl Strategy<Value = String> {
+    prop::collection::vec(any::<bool>(), name.len()).prop_map(move |upper| {
+        let letters = name.chars().zip(upper);
+        letters
+            .map(|(letter, upper)| {
+                if upper {
+                    letter.to_ascii_uppercase()
+                } else {
+                    letter.to_ascii_lowercase()
+                }
+            })
+            .collect()
+    })
+}
+
+/// What says nothing.
+fn nothing() -> impl Strategy<Value = Value> {
+    select(vec![Value::Null, json!(""), json!({})])
+}
+
+/// Members that hold the ids of sources, and others that say nothing of the group that the call changed.
+fn noise() -> impl Strategy<Value = Map<String, Value>> {
+    let permission = json!({"ipProtocol": "-1", "groups": {"items": [{"groupId": SOURCE, "groupName": "source"}]}});
+    let members = select(vec![
+        ("ipPermissions", json!({"items": [permission]})),
+        ("IpPermissions", permission.clone()),
+        (
+            "SecurityGroupRule",
+            json!([{"tag": 1, "SecurityGroupRule": {"ReferencedGroupId": SOURCE}}]),
+        ),
+        (
+            "SecurityGroupRuleDescription",
+            json!({"tag": 1, "SecurityGroupRuleId": "sgr-1", "GroupId": SOURCE}),
+        ),
+        ("dryRun", json!(false)),
+        ("sourceSecurityGroupName", json!("source")),
+        ("referencedGroupInfo", json!({"groupId": SOURCE})),
+    ]);
+    prop::collection::vec(members, 0..4).prop_map(|members| {
+        members
+            .into_iter()
+            .map(|(name, value)| (name.to_owned(), value))
+            .collect()
+    })
+}
+
+/// Members in no wrapper, or in that of the call, beside nothing else.
+fn wrapped(members: Map<String, Value>, wrapper: Option<String>) -> Value {
+    match wrapper {
+        Some(name) => json!({name: members}),
+        None => Value::Object(members),
+    }
+}
+
+fn wrapper(call: &'static str, kind: &'static str) -> impl Strategy<Value = Option<String>> {
+    let upper = format!("{call}{kind}");
+    let lower = upper.to_ascii_lowercase();
+    select(vec![None, Some(upper), Some(lower)])
+}
+
+/// A call with its request in or out of a wrapper, and one member of any case in it.
+fn call_with(
+    member: &'static str,
+) -> impl Strategy<Value = (&'static str, Map<String, Value>, Option<String>, String)> {
+    group_calls().prop_flat_map(move |call| {
+        (
+            Just(call),
+            noise(),
+            wrapper(call, "Request"),
+            recased(member),
+        )
+    })
+}
+
+fn rule(protocol: Value, port: Value) -> Value {
+    json!({"IpProtocol": protocol, "FromPort": port, "ToPort": port, "ReferencedGroupId": SOURCE})
+}
+
+fn added(trigger: &Trigger) -> &[GroupRule] {
+    match &trigger.proof {
+        ChangeProof::Existed { added, removed } if removed.is_empty() => added,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn removed(trigger: &Trigger) -> &[GroupRule] {
+    match &trigger.proof {
+        ChangeProof::Existed { added, removed } if added.is_empty() => removed,
+        other => panic!("{other:?}"),
+    }
+}
+
+proptest! {
+    #[test]
+    fn the_id_at_the_top_is_the_group_and_a_deeper_one_is_a_source(
+        (call, mut members, wrapper, name) in call_with("groupId"),
+        empty in nothing(),
+    ) {
+        // One of the same name in another case that says nothing is passed over.
+        members.insert("GROUPID".to_owned(), empty);
+        members.insert(name, json!(GROUP));
+        prop_assert_eq!(action(call, &wrapped(members, wrapper), &Value::Null), groups(&[GROUP]));
+    }
+
+    #[test]
+    fn an_id_in_the_response_is_the_group_where_the_request_has_none(
+        ((call, members, in_request, _), in_response, name) in call_with("groupId").prop_flat_map(|call| {
+            let in_response = wrapper(call.0, "Response");
+            (Just(call), in_response, recased("groupId"))
+        }),
+    ) {
+        let response = wrapped(Map::from_iter([(name, json!(GROUP))]), in_response);
+        prop_assert_eq!(action(call, &wrapped(members, in_request), &response), groups(&[GROUP]));
+    }
+
+    #[test]
+    fn the_rules_of_the_response_are_those_of_the_group(
+        (call, members, wrapper, _) in call_with("groupId"),
+        set in select(vec!["securityGroupRuleSet", "revokedSecurityGroupRuleSet", "SecurityGroupRuleSet"]),
+        as_list in any::<bool>(),
+    ) {
+        let rule = json!({"groupId": GROUP, "referencedGroupInfo": {"groupId": SOURCE}, "securityGroupRuleId": "sgr-1"});
+        let set_of = if as_list { json!({"items": [rule, rule]}) } else { rule };
+        prop_assert_eq!(action(call, &wrapped(members, wrapper), &json!({set: set_of})), groups(&[GROUP]));
+    }
+
+    #[test]
+    fn a_name_is_the_group_of_the_default_vpc_for_the_calls_that_take_one(
+        (call, mut members, wrapper, name) in call_with("groupName"),
+        has_vpc in any::<bool>(),
+    ) {
+        members.insert(name, json!("web"));
+        if has_vpc {
+            members.insert("vpcId".to_owned(), json!("vpc-1"));
+        }
+        let action = action(call, &wrapped(members, wrapper), &json!({"_return": true}));
+        if named(call) == Naming::IdOrName && !has_vpc {
+            prop_assert_eq!(action, Action::Evaluate(vec![Target::GroupName("web".to_owned())]));
+        } else {
+            prop_assert!(matches!(&action, Action::Sweep(Some(_))), "{:?}", action);
+        }
+    }
+
+    #[test]
+    fn a_call_that_names_no_group_is_a_sweep_with_the_reason(
+        (call, members, wrapper, _) in call_with("groupId"),
+        (empty, other, keeps) in (nothing(), nothing(), any::<bool>()),
+    ) {
+        let request = if keeps { wrapped(members, wrapper) } else { wrapper.map_or(empty.clone(), |name| json!({name: empty})) };
+        let action = action(call, &request, &other);
+        prop_assert!(
+            matches!(&action, Action::Sweep(Some(reason)) if reason.starts_with(call)),
+            "{:?}", action
+        );
+    }
+
+    #[test]
+    fn an_id_that_has_not_the_form_of_one_is_a_sweep(
+        (call, mut members, wrapper, name) in call_with("groupId"),
+        odd in select(vec![json!("sg-"), json!("sgr-1"), json!("sg-1;rm"), json!("SG-1"), json!(5), json!([GROUP]), json!({"items": [GROUP]}), json!(true), json!("vpc-1")]),
+    ) {
+        members.insert(name, odd);
+        members.insert("groupName".to_owned(), json!("web"));
+        let action = action(call, &wrapped(members, wrapper), &Value::Null);
+        prop_assert!(matches!(&action, Action::Sweep(Some(_))), "{:?}", action);
+    }
+
+    #[test]
+    fn a_call_with_an_error_changed_nothing_and_one_without_is_never_ignored(
+        (call, mut members, wrapper, name) in call_with("groupId"),
+        code in prop_oneof![nothing().prop_map(|code| (code, false)), select(vec![json!("Client.DryRunOperation"), json!(5), json!(["x"]), json!(false)]).prop_map(|code| (code, true))],
+    ) {
+        members.insert(name, json!(GROUP));
+        let mut record = record(call, &wrapped(members, wrapper), &Value::Null);
+        let (code, is_error) = code;
+        record["errorCode"] = code;
+        let is_ignored = matches!(classify(&record).unwrap().action, Action::Ignore(_));
+        prop_assert_eq!(is_ignored, is_error);
+    }
+
+    #[test]
+    fn tagged_groups_are_found_among_other_resources(
+        call in select(vec!["CreateTags", "DeleteTags"]),
+        ids in prop::collection::vec(select(vec!["i-1", "sgr-0123", "vpc-1", GROUP, SOURCE, "sg-1"]), 1..8),
+        set in recased("resourcesSet"),
+        id_name in recased("resourceId"),
+        is_old in any::<bool>(),
+    ) {
+        let resources: Vec<_> = ids.iter().map(|id| json!({&id_name: id})).collect();
+        let resources = match resources.as_slice() {
+            [only] if !is_old => only.clone(),
+            _ if is_old => json!({"items": resources}),
+            _ => json!(resources),
+        };
+        let mut expected: Vec<&str> = Vec::new();
+        for id in ids {
+            if id.starts_with("sg-") && !expected.contains(&id) {
+                expected.push(id);
+            }
+        }
+        let action = action(call, &json!({set: resources}), &Value::Null);
+        if expected.is_empty() {
+            prop_assert!(matches!(&action, Action::Ignore(_)), "{:?}", action);
+        } else {
+            let Action::Evaluate(targets) = action else { return Err(TestCaseError::fail("not evaluated")) };
+            let found = targets.iter().filter_map(|target| match target { Target::GroupId(id) => Some(id.as_str()), _ => None });
+            prop_assert_eq!(found.collect::<Vec<_>>(), expected);
+        }
+    }
+
+    #[test]
+    fn a_modified_rule_is_the_same_however_it_is_written(
+        protocol in select(vec![("tcp", json!("tcp")), ("tcp", json!(6)), ("tcp", json!("6")), ("50", json!("50")), ("50", json!(50)), ("-1", json!(-1)), ("-1", json!("-1"))]),
+        port in select(vec![json!(443), json!("443"), json!(443.0)]),
+        is_one in any::<bool>(),
+        is_old in any::<bool>(),
+    ) {
+        let (name, protocol) = protocol;
+        let port = if name == "tcp" { port } else { json!(-1) };
+        let update = json!({"SecurityGroupRule": rule(protocol, port), "SecurityGroupRuleId": "sgr-1", "tag": 1});
+        let updates = if is_one { update } else if is_old { json!({"items": [update]}) } else { json!([update]) };
+        let trigger = trigger(
+            "ModifySecurityGroupRules",
+            &json!({"ModifySecurityGroupRulesRequest": {"GroupId": GROUP, "SecurityGroupRule": updates}}),
+            &Value::Null,
+        );
+        let [rule] = added(&trigger) else { return Err(TestCaseError::fail("one rule")) };
+        prop_assert_eq!((&rule.rule_id, rule.is_ingress), (&Some(RuleId::new("sgr-1")), None));
+        prop_assert_eq!(&rule.traffic, &as_described(name));
+    }
+}
+
+/// Traffic as DescribeSecurityGroups writes it: without ports where the protocol has none.
+fn as_described(protocol: &str) -> Traffic {
+    let permission: IpPermission = match protocol {
+        "tcp" => serde_json::from_value(
+            json!({"IpProtocol": "tcp", "FromPort": 443, "ToPort": 443, "UserIdGroupPairs": []}),
+        ),
+        other => serde_json::from_value(json!({"IpProtocol": other, "UserIdGroupPairs": []})),
+    }
+    .unwrap();
+    Traffic::of(&permission)
+}
+
+/// CloudTrail writes -1 for the ports of a protocol that has none, in the rules of responses.
+fn answered(protocol: &str, source: &Value) -> Value {
+    let mut rule = json!({"groupOwnerId": "123456789012", "groupId": GROUP, "securityGroupRuleId": "sgr-1", "isEgress": false,
+        "ipProtocol": protocol, "fromPort": -1, "toPort": -1});
+    rule.as_object_mut()
+        .unwrap()
+        .extend(source.as_object().unwrap().clone());
+    json!({"items": [rule]})
+}
+
+#[test]
+fn a_protocol_without_ports_is_that_of_the_group_in_every_call() {
+    for protocol in ["50", "112", "0", "-1"] {
+        let permission = json!({"groupId": GROUP, "ipPermissions": {"items": [
+            {"ipProtocol": protocol, "groups": {"items": [{"groupId": SOURCE}]}}]}});
+        let in_words = json!({"_return": true});
+        let authorized = json!({"securityGroupRuleSet": answered(protocol, &json!({"referencedGroupInfo": {"groupId": SOURCE}}))});
+        let revoked = json!({"revokedSecurityGroupRuleSet": answered(protocol, &json!({"referencedGroupId": SOURCE}))});
+        for (response, id) in [(&authorized, Some("sgr-1")), (&in_words, None)] {
+            let trigger = trigger("AuthorizeSecurityGroupIngress", &permission, response);
+            assert_rule(added(&trigger), protocol, id, Some(true));
+        }
+        for (response, id) in [(&revoked, Some("sgr-1")), (&in_words, None)] {
+            let trigger = trigger("RevokeSecurityGroupIngress", &permission, response);
+            assert_rule(removed(&trigger), protocol, id, Some(true));
+        }
+        let update = json!({"tag": 1, "SecurityGroupRuleId": "sgr-1", "SecurityGroupRule": rule(json!(protocol), json!(-1))});
+        let request = json!({"ModifySecurityGroupRulesRequest": {"GroupId": GROUP, "SecurityGroupRule": update}});
+        let trigger = trigger("ModifySecurityGroupRules", &request, &Value::Null);
+        assert_rule(added(&trigger), protocol, Some("sgr-1"), None);
+    }
+}
+
+fn assert_rule(rules: &[GroupRule], protocol: &str, id: Option<&str>, is_ingress: Option<bool>) {
+    let [rule] = rules else {
+        panic!("{rules:?}");
+    };
+    assert_eq!(rule.rule_id, id.map(RuleId::new));
+    assert_eq!(rule.is_ingress, is_ingress);
+    assert_eq!(rule.source.as_str(), SOURCE);
+    assert_eq!(rule.traffic, as_described(protocol));
+}
+
+#[test]
+fn rules_that_are_not_for_groups_or_cannot_be_read_are_not_expected_of_ec2() {
+    let egress = json!({"groupId": GROUP, "isEgress": true, "ipProtocol": "-1", "referencedGroupInfo": {"groupId": SOURCE}});
+    let of_range =
+        json!({"groupId": GROUP, "isEgress": false, "ipProtocol": "-1", "cidrIpv4": "0.0.0.0/0"});
+    let odd_protocol = json!({"groupId": GROUP, "isEgress": false, "ipProtocol": ["tcp"], "referencedGroupInfo": {"groupId": SOURCE}});
+    let odd_port = json!({"groupId": GROUP, "isEgress": false, "ipProtocol": "tcp", "fromPort": "http", "toPort": 80, "referencedGroupInfo": {"groupId": SOURCE}});
+    for answered in [egress, of_range, odd_protocol, odd_port] {
+        let response = json!({"securityGroupRuleSet": {"items": [answered]}});
+        let trigger = trigger(
+            "AuthorizeSecurityGroupIngress",
+            &json!({"groupId": GROUP}),
+            &response,
+        );
+        assert_eq!(added(&trigger), [], "{answered}");
+        assert_eq!(trigger.action, groups(&[GROUP]));
+    }
+}
+
+#[test]
+fn the_vpc_counts_only_for_the_calls_of_vpcs() {
+    let vpc = |id: Value| json!({"vpc": {"vpcId": id, "isDefault": true}});
+    for (call, response) in [
+        ("CreateVpc", vpc(json!("vpc-1"))),
+        (
+            "CreateVpc",
+            json!({"CreateVpcResponse": vpc(json!("vpc-1"))}),
+        ),
+        (
+            "CreateDefaultVpc",
+            json!({"CreateDefaultVpcResponse": {"Vpc": {"VpcId": "vpc-1"}}}),
+        ),
+    ] {
+        let Action::Evaluate(targets) = action(call, &json!({}), &response) else {
+            panic!("{call} {response}");
+        };
+        assert!(matches!(&targets[..], [Target::DefaultGroupOf(vpc)] if vpc.as_str() == "vpc-1"));
+    }
+    let Action::Evaluate(targets) = action("DeleteVpc", &json!({"vpcId": "vpc-1"}), &Value::Null)
+    else {
+        panic!("DeleteVpc");
+    };
+    assert!(matches!(&targets[..], [Target::GroupsOfVpc(vpc)] if vpc.as_str() == "vpc-1"));
+    for (call, request, response) in [
+        (
+            "CreateVpc",
+            json!({"cidrBlock": "10.0.0.0/16"}),
+            Value::Null,
+        ),
+        ("CreateVpc", json!({"vpcId": "vpc-1"}), json!({"vpc": {}})),
+        ("CreateDefaultVpc", Value::Null, vpc(json!("subnet-1"))),
+        ("DeleteVpc", json!({"vpcId": ""}), Value::Null),
+        (
+            "CreateSecurityGroup",
+            json!({"groupName": "web", "vpcId": "vpc-1"}),
+            Value::Null,
+        ),
+        ("CreateTags", json!({"resourcesSet": {}}), Value::Null),
+        (
+            "CreateTags",
+            json!({"resourcesSet": {"items": []}}),
+            Value::Null,
+        ),
+        (
+            "DeleteTags",
+            json!({"resourcesSet": {"items": [{"resourceId": null}]}}),
+            Value::Null,
+        ),
+        ("CreateTags", json!({"resourcesSet": "i-1"}), Value::Null),
+    ] {
+        let action = action(call, &request, &response);
+        assert!(
+            matches!(&action, Action::Sweep(Some(_))),
+            "{call} {request}: {action:?}"
+        );
+    }
+}
+
+#[test]
+fn a_record_by_itself_is_of_the_account_that_received_it() {
+    let mut record = record(
+        "DeleteSecurityGroup",
+        &json!({"groupId": GROUP}),
+        &Value::Null,
+    );
+    record["userIdentity"] =
+        json!({"accountId": "999999999999", "arn": "arn:aws:iam::999999999999:user/x"});
+    record["eventTime"] = json!("2026-11-24T09:00:01Z");
+    record["eventID"] = json!("id");
+    let trigger = classify(&record).unwrap();
+    assert_eq!(trigger.account.unwrap().as_str(), "123456789012");
+    assert_eq!(trigger.region.unwrap().as_str(), "us-east-1");
+    assert_eq!(trigger.record.id.as_deref(), Some("id"));
+    assert!(trigger.record.moment().is_some());
+    assert_eq!(trigger.proof, ChangeProof::Deleted);
+}
