@@ -239,6 +239,17 @@ fn an_error_of_the_event_is_reported_before_one_of_the_snapshot() {
     assert_eq!((run.code, run.out.as_str()), (2, ""));
 }
 
+#[test]
+fn a_snapshot_without_groups_is_no_snapshot() {
+    let run = replay(
+        &["events/authorize-ingress.json", "--groups", "-"],
+        &[],
+        r#"{"SecurityGroups": null}"#,
+    );
+    assert_eq!((run.code, run.out.as_str()), (2, ""), "{}", run.err);
+    assert!(run.err.contains("SecurityGroups"), "{}", run.err);
+}
+
 /// The function sees the groups of its Region only.
 #[test]
 fn groups_of_another_region_are_not_evaluated() {
