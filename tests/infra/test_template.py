@@ -149,7 +149,7 @@ def test_a_queue_hides_a_batch_six_times_as_long_as_the_function_may_take(templa
 def test_the_environment_is_one_that_the_function_reads(template):
     """Every variable that the function documents can be set or is left to AWS, and none is set that nobody reads."""
     variables = template["Resources"]["Function"]["Properties"]["Environment"]["Variables"]
-    documented = set(re.findall(r"^//! \| `(SG_TRUST_\w+)` \|", (ROOT / "src/aws/function.rs").read_text(), re.M))
+    documented = set(re.findall(r"^//! \| `(SG_TRUST_\w+)` \|", (ROOT / "src/lambda/environment.rs").read_text(), re.M))
     of_the_sdk = {"SSL_CERT_FILE", "AWS_USE_FIPS_ENDPOINT", "AWS_USE_DUALSTACK_ENDPOINT"}
     assert len(documented) >= 4 and set(variables) == documented | of_the_sdk
 
