@@ -4,7 +4,7 @@ import copy
 import datetime
 import json
 
-from runtime_api import ACCOUNT, REGION, ROOT
+from aws_stub import ACCOUNT, REGION, ROOT
 
 ALICE = f"arn:aws:sts::{ACCOUNT}:assumed-role/dev/alice"
 
@@ -25,10 +25,10 @@ def replaced(value, replacements):
     return json.loads(text)
 
 
-def event(name, group=None, source=None, vpc=None, seconds_ago=0, **replacements):
-    """The sample of this name, about these groups, as if it had happened just now."""
+def event(name, group=None, source=None, vpc=None, seconds_ago=0, rule=None, **replacements):
+    """The sample of this name, about these groups and this rule, as if it had happened just now."""
     ids = {"sg-0123456789abcdef0": group, "sg-0deadbeefdeadbeef": group, "sg-0fedcba9876543210": source,
-           "vpc-0aa11bb22cc33dd44": vpc, "vpc-0deadbeefdeadbeef": vpc}
+           "vpc-0aa11bb22cc33dd44": vpc, "vpc-0deadbeefdeadbeef": vpc, "sgr-00000000000000001": rule}
     made = replaced(copy.deepcopy(sample(name)), {**{old: new for old, new in ids.items() if new}, **replacements})
     if isinstance(made.get("detail"), dict) and "eventTime" in made["detail"]:
         made["time"] = made["detail"]["eventTime"] = now(seconds_ago)

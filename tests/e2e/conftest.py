@@ -1,21 +1,20 @@
-"""moto as a real HTTP server, the proxy before it, boto3 as the independent client, and the real binary."""
+"""moto as a real HTTP server, the stub before it, boto3 as the independent client, and the real binary."""
 
 import json
-import socket
-import subprocess
+import os
 import sys
-import time
-import urllib.request
 from pathlib import Path
 
 import boto3
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parent))
+sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[1])]
 
 import asff  # noqa: E402
-from proxy import Proxy  # noqa: E402
-from runtime_api import ACCESS_KEY, ACCOUNT, BINARY, REGION, ROOT, Function  # noqa: E402
+from aws_stub import ACCESS_KEYS, ACCOUNT, BINARY, REGION, ROOT, AwsStub, Function  # noqa: E402
+from aws_stub.moto import moto, reset  # noqa: E402
+
+SG_TRUST = Path(os.environ.get("SG_TRUST", ROOT / "target/debug/sg-trust"))
 
 
 def pytest_sessionstart():
@@ -27,43 +26,29 @@ def pytest_sessionfinish(session, exitstatus):
     """What the function was seen to call, for tests/infra. Only a whole run that passed has seen it all."""
     is_whole = not session.config.option.keyword and {item.path for item in session.items} == set(Path(__file__).parent.glob("test_*.py"))
     if is_whole and exitstatus == 0:
-        seen = sorted(action for key, action in Proxy.seen if key == ACCESS_KEY)
+        seen = sorted(action for key, action in AwsStub.seen if key.startswith(ACCESS_KEYS))
         (ROOT / "target/e2e-actions.json").write_text(json.dumps(seen, indent=1) + "\n")
 
 
 @pytest.fixture(scope="session")
 def moto_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    server = subprocess.Popen(
-        [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
-    deadline = time.monotonic() + 60
-    while True:
-        try:
-            urllib.request.urlopen(f"http://127.0.0.1:{port}/moto-api/", timeout=5).close()
-            break
-        except OSError:
-            assert time.monotonic() < deadline and server.poll() is None, "moto does not start"
-            time.sleep(0.05)
-    yield port
-    server.kill()
-    server.wait()
+    with moto() as port:
+        yield port
 
 
 @pytest.fixture(scope="session")
-def session_proxy(moto_port):
-    return Proxy(moto_port, ACCOUNT)
+def session_aws(moto_port):
+    return AwsStub(ACCOUNT, moto_port)
 
 
 @pytest.fixture
-def proxy(session_proxy, moto_port):
-    request = urllib.request.Request(f"http://127.0.0.1:{moto_port}/moto-api/reset", method="POST")
-    urllib.request.urlopen(request, timeout=30).close()
-    session_proxy.reset()
-    yield session_proxy
-    own = [finding for finding in session_proxy.imported if finding["GeneratorId"] == asff.POLICY]
+def aws(session_aws, moto_port):
+    """The stub. A test fails when something was called that AWS would not take, or published that it promises not to."""
+    reset(moto_port)
+    session_aws.reset()
+    yield session_aws
+    assert session_aws.errors == []
+    own = [finding for finding in session_aws.hub.imported if finding["GeneratorId"] == asff.POLICY]
     found = {finding["Id"]: asff.faults(finding) for finding in own}
     assert not any(found.values()), found
 
@@ -90,7 +75,9 @@ class Account:
         return self.ec2.create_security_group(GroupName=name, Description="d", VpcId=vpc or self.vpc(), **extra)["GroupId"]
 
     def allow(self, group, source, protocol="-1", ports=None):
-        self.ec2.authorize_security_group_ingress(GroupId=group, IpPermissions=[self.permission(source, protocol, ports)])
+        """The id of the new rule."""
+        made = self.ec2.authorize_security_group_ingress(GroupId=group, IpPermissions=[self.permission(source, protocol, ports)])
+        return made["SecurityGroupRules"][0]["SecurityGroupRuleId"]
 
     def revoke(self, group, source, protocol="-1", ports=None):
         self.ec2.revoke_security_group_ingress(GroupId=group, IpPermissions=[self.permission(source, protocol, ports)])
@@ -113,17 +100,17 @@ class Account:
 
 
 @pytest.fixture
-def account(moto_port, proxy):
+def account(moto_port, aws):
     return Account(moto_port)
 
 
 @pytest.fixture
-def functions(proxy):
-    """Starts functions, and stops them after the test."""
+def functions(aws):
+    """Starts functions, and stops them after the test. Several are what Lambda starts when events come at once."""
     started = []
 
     def start(**arguments):
-        started.append(Function(proxy.endpoint, **arguments))
+        started.append(Function(aws.endpoint, **arguments))
         return started[-1]
 
     yield start

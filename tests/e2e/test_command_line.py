@@ -1,24 +1,22 @@
 """The live commands of the command line, with the operator's own credentials."""
 
 import json
-import os
 import subprocess
+import time
 
 import pytest
+from aws_stub import ec2_error
 from cloudtrail import ACCOUNT, REGION, event
-from conftest import Account
-from runtime_api import ROOT
-
-BINARY = os.environ.get("SG_TRUST", ROOT / "target/debug/sg-trust")
+from conftest import SG_TRUST, Account
 
 
 @pytest.fixture
-def run(proxy, tmp_path):
+def run(aws, tmp_path):
     def run(*arguments, stdin="", **environment):
         variables = {
             "PATH": "/usr/bin:/bin",
             "HOME": str(tmp_path),
-            "AWS_ENDPOINT_URL": proxy.endpoint,
+            "AWS_ENDPOINT_URL": aws.endpoint,
             "AWS_REGION": REGION,
             "AWS_ACCESS_KEY_ID": "AKIAEXAMPLEKEYID0000",
             "AWS_SECRET_ACCESS_KEY": "secret",
@@ -26,18 +24,18 @@ def run(proxy, tmp_path):
             **environment,
         }
         variables = {name: value for name, value in variables.items() if value is not None}
-        return subprocess.run([BINARY, *arguments], input=stdin, env=variables, capture_output=True, text=True, timeout=120)
+        return subprocess.run([SG_TRUST, *arguments], input=stdin, env=variables, capture_output=True, text=True, timeout=120)
 
     return run
 
 
-def test_scan_prints_like_check_and_publishes_only_when_told(account, run, proxy):
+def test_scan_prints_like_check_and_publishes_only_when_told(account, run, aws):
     source, group = account.group("web"), account.group("db")
     account.allow(group, source)
     table = run("scan")
     assert table.returncode == 1, table.stderr
     assert "FAILED" in table.stdout and f"{group} (db) accepts all traffic from {source}" in table.stdout
-    assert "BatchImportFindings" not in proxy.count()
+    assert "BatchImportFindings" not in aws.count()
     report = json.loads(run("scan", "--format", "json").stdout)
     everything = account.ec2.describe_security_groups()["SecurityGroups"]
     assert report["summary"] == {"groups": len(everything), "passed": len(everything) - 1, "failed": 1, "exempt": 0}
@@ -49,7 +47,7 @@ def test_scan_prints_like_check_and_publishes_only_when_told(account, run, proxy
     assert account.states()[group] == ("FAILED", "ACTIVE")
 
 
-def test_scan_shows_the_rules_that_it_publishes(account, run, proxy, tmp_path):
+def test_scan_shows_the_rules_that_it_publishes(account, run, aws, tmp_path):
     group = account.group("db")
     account.allow(group, group)
     settings = tmp_path / "policy.toml"
@@ -58,7 +56,7 @@ def test_scan_shows_the_rules_that_it_publishes(account, run, proxy, tmp_path):
     (finding,) = [finding for finding in json.loads(shown.stdout) if finding["RecordState"] == "ACTIVE"]
     published = account.findings()[group]["ProductFields"]
     assert finding["ProductFields"] == published and published["sg-trust/rule/1"].startswith("sgr-")
-    assert proxy.count()["DescribeSecurityGroupRules"] == 1
+    assert aws.count()["DescribeSecurityGroupRules"] == 1
 
 
 def test_scan_covers_the_regions_it_is_given(moto_port, account, run):
@@ -71,9 +69,7 @@ def test_scan_covers_the_regions_it_is_given(moto_port, account, run):
     assert everywhere.returncode == 1 and group in everywhere.stdout
 
 
-def test_a_region_that_fails_does_not_cost_the_others(account, run, proxy):
-    from proxy import ec2_error
-
+def test_a_region_that_fails_does_not_cost_the_others(account, run, aws):
     group = account.group("db")
     account.allow(group, group)
     seen = []
@@ -84,7 +80,7 @@ def test_a_region_that_fails_does_not_cost_the_others(account, run, proxy):
         seen.append(operation)
         return ec2_error(403, "UnauthorizedOperation", "no") if len(seen) == 1 else None
 
-    proxy.fault = first_fails
+    aws.fault = first_fails
     result = run("scan", "--region", "eu-west-1", "--region", REGION)
     assert result.returncode == 2
     assert "eu-west-1: " in result.stderr and "UnauthorizedOperation" in result.stderr
@@ -123,30 +119,30 @@ def test_replay_live_publishes_only_when_told(account, run, tmp_path):
 
 
 @pytest.mark.parametrize("ahead", [-12, 12])
-def test_nothing_is_published_by_a_clock_that_is_wrong(account, run, proxy, tmp_path, ahead):
+def test_nothing_is_published_by_a_clock_that_is_wrong(account, run, aws, tmp_path, ahead):
     group = account.group("db")
     account.allow(group, group)
     file = tmp_path / "event.json"
     file.write_text(json.dumps(event("authorize-ingress", group, group)))
-    proxy.clock_ahead = ahead
+    aws.clock = lambda service: time.time() + ahead
     for command in (["scan", "--publish"], ["replay", str(file), "--live", "--publish"], ["retire", "--yes"]):
         refused = run(*command)
         assert refused.returncode == 2, (command, refused)
         direction = "behind" if ahead > 0 else "ahead of"
         assert f" s {direction} that of EC2: set it (ntp), then publish" in refused.stderr, refused.stderr
-    assert "BatchImportFindings" not in proxy.count() and account.findings() == {}
+    assert "BatchImportFindings" not in aws.count() and account.findings() == {}
     for command in (["scan"], ["replay", str(file), "--live"]):
         assert run(*command).returncode == 1, command
 
 
-def test_what_becomes_of_passed_groups_is_as_in_the_function(account, run, functions, proxy, tmp_path):
+def test_what_becomes_of_passed_groups_is_as_in_the_function(account, run, functions, aws, tmp_path):
     group = account.group("db")
     functions(environment={"SG_TRUST_PASSED": "active"}).invoke({"action": "sweep"})
     assert account.states()[group] == ("PASSED", "ACTIVE")
-    imports = proxy.count()["BatchImportFindings"]
+    imports = aws.count()["BatchImportFindings"]
     swept = run("scan", "--publish", SG_TRUST_PASSED="active")
     assert swept.returncode == 0, swept.stderr
-    assert account.states()[group] == ("PASSED", "ACTIVE") and proxy.count()["BatchImportFindings"] == imports
+    assert account.states()[group] == ("PASSED", "ACTIVE") and aws.count()["BatchImportFindings"] == imports
     file = tmp_path / "event.json"
     file.write_text(json.dumps({"action": "evaluate", "group_ids": [group]}))
     shown = run("replay", str(file), "--live", "--publish", "--format", "asff", SG_TRUST_PASSED="active")

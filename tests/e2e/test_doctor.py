@@ -3,23 +3,23 @@
 import subprocess
 
 import pytest
-from proxy import ec2_error, hub_error
-from runtime_api import ACCOUNT, REGION, ROOT
+from aws_stub import ACCOUNT, REGION, ec2_error, hub_error
+from conftest import SG_TRUST
 
 
 @pytest.fixture
-def doctor(proxy, tmp_path):
+def doctor(aws, tmp_path):
     def run(*arguments, **more):
-        variables = {"PATH": "/usr/bin:/bin", "HOME": str(tmp_path), "AWS_ENDPOINT_URL": proxy.endpoint, "AWS_REGION": REGION, "AWS_ACCESS_KEY_ID": "x",
+        variables = {"PATH": "/usr/bin:/bin", "HOME": str(tmp_path), "AWS_ENDPOINT_URL": aws.endpoint, "AWS_REGION": REGION, "AWS_ACCESS_KEY_ID": "x",
                      "AWS_SECRET_ACCESS_KEY": "x", "AWS_EC2_METADATA_DISABLED": "true", **more}
         variables = {name: value for name, value in variables.items() if value}
-        done = subprocess.run([ROOT / "target/debug/sg-trust", "doctor", *arguments], env=variables, capture_output=True, text=True, timeout=60)
+        done = subprocess.run([SG_TRUST, "doctor", *arguments], env=variables, capture_output=True, text=True, timeout=60)
         return done.returncode, done.stdout, done.stderr
 
     return run
 
 
-def test_where_nothing_is_missing(account, proxy, doctor):
+def test_where_nothing_is_missing(account, aws, doctor):
     code, out, err = doctor()
     assert (code, err) == (0, ""), out + err
     lines = out.splitlines()
@@ -29,11 +29,11 @@ def test_where_nothing_is_missing(account, proxy, doctor):
     assert "ec2:DescribeSecurityGroupRules" not in out, "only with the setting rule_ids"
     for command in ("aws cloudtrail describe-trails", "aws events list-rules", "aws scheduler list-schedules", "aws iam simulate-principal-policy"):
         assert command in out
-    assert account.findings() == {} and proxy.hub == {}
+    assert account.findings() == {} and aws.hub.findings == {}
 
 
-def test_a_hub_that_is_off(account, proxy, doctor):
-    proxy.hub_is_on = False
+def test_a_hub_that_is_off(account, aws, doctor):
+    aws.hub.is_on = False
     code, out, _ = doctor()
     assert code == 1
     (line,) = [line for line in out.splitlines() if line.startswith("missing")]
@@ -41,11 +41,11 @@ def test_a_hub_that_is_off(account, proxy, doctor):
     assert f"aws securityhub enable-security-hub --no-enable-default-standards --region {REGION}" in out
 
 
-def test_what_is_denied_is_named_with_its_resource(account, proxy, doctor, tmp_path):
+def test_what_is_denied_is_named_with_its_resource(account, aws, doctor, tmp_path):
     denied = hub_error(403, "AccessDeniedException", "User is not authorized to perform: securityhub:BatchImportFindings")
     replies = {"DescribeVpcs": ec2_error(403, "UnauthorizedOperation", "You are not authorized"), "BatchImportFindings": denied,
                "DescribeSecurityGroupRules": ec2_error(403, "UnauthorizedOperation", "You are not authorized")}
-    proxy.fault = lambda operation, _: replies.get(operation)
+    aws.fault = lambda operation, _: replies.get(operation)
     (tmp_path / "policy.toml").write_text("rule_ids = true\n")
     code, out, _ = doctor("--policy", str(tmp_path / "policy.toml"))
     assert code == 1
@@ -55,13 +55,13 @@ def test_what_is_denied_is_named_with_its_resource(account, proxy, doctor, tmp_p
     assert "account, Region and partition are right" in out
 
 
-def test_an_answer_that_does_not_tell_is_no_verdict(account, proxy, doctor):
-    proxy.fault = lambda operation, _: ec2_error(503, "RequestLimitExceeded", "slow down") if operation == "DescribeVpcs" else None
+def test_an_answer_that_does_not_tell_is_no_verdict(account, aws, doctor):
+    aws.fault = lambda operation, _: ec2_error(503, "RequestLimitExceeded", "slow down") if operation == "DescribeVpcs" else None
     code, out, _ = doctor()
     assert code == 0
     assert any(line.startswith("?") and "ec2:DescribeVpcs: slow down (RequestLimitExceeded)" in line for line in out.splitlines()), out
 
 
-def test_without_credentials(proxy, doctor):
+def test_without_credentials(aws, doctor):
     code, out, _ = doctor(AWS_ACCESS_KEY_ID=None, AWS_SECRET_ACCESS_KEY=None)
     assert code == 1 and "no credentials" in out and "aws get-caller-identity" not in out, out

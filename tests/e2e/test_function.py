@@ -3,9 +3,8 @@
 import json
 
 import pytest
+from aws_stub import ROOT, Function, ec2_error, hub_error
 from cloudtrail import ACCOUNT, ALICE, REGION, event
-from proxy import ec2_error, hub_error
-from runtime_api import ROOT, Function
 
 ACTIVE, ARCHIVED = ("FAILED", "ACTIVE"), ("PASSED", "ARCHIVED")
 
@@ -14,7 +13,7 @@ def outcome(**counts):
     return {"evaluated": 0, "passed": 0, "failed": 0, "exempt": 0, "archived": 0, "ignored": None, **counts}
 
 
-def test_the_life_of_a_finding(account, function, proxy):
+def test_the_life_of_a_finding(account, function, aws):
     source = account.group("web")
     group = account.group("payments-db", tags={"team": "payments"})
     account.allow(group, source)
@@ -30,7 +29,7 @@ def test_the_life_of_a_finding(account, function, proxy):
     assert failed["Resources"][0]["Details"]["AwsEc2SecurityGroup"]["IpPermissions"] == [
         {"IpProtocol": "-1", "UserIdGroupPairs": [{"GroupId": source, "UserId": ACCOUNT}]}
     ]
-    assert proxy.count() == {"DescribeSecurityGroups": 1, "BatchImportFindings": 1}
+    assert aws.count() == {"DescribeSecurityGroups": 1, "BatchImportFindings": 1}
 
     account.revoke(group, source)
     assert function.invoke(event("revoke-ingress", group, source)).body == outcome(evaluated=1, passed=1)
@@ -57,10 +56,10 @@ def test_who_tags_a_group_does_not_stand_beside_anothers_rule(account, function)
     assert "sg-trust/opened-by" not in fields
 
 
-def test_a_denied_call_is_ignored(account, function, proxy):
+def test_a_denied_call_is_ignored(account, function, aws):
     answer = function.invoke(event("authorize-ingress-denied"))
     assert not answer.is_error and "Client.UnauthorizedOperation" in answer.body["ignored"]
-    assert proxy.calls == []
+    assert aws.calls == []
 
 
 @pytest.mark.parametrize(
@@ -141,58 +140,58 @@ def test_a_malformed_event_is_an_error_and_the_next_is_served(account, function,
     assert function.invoke({"action": "evaluate", "group_ids": [group]}).body == outcome(evaluated=1, passed=1)
 
 
-def test_a_hub_that_is_off_is_named_with_what_to_do(account, function, proxy):
-    proxy.hub_is_on = False
+def test_a_hub_that_is_off_is_named_with_what_to_do(account, function, aws):
+    aws.hub.is_on = False
     answer = function.invoke({"action": "evaluate", "group_ids": [account.group()]})
     assert answer.is_error and answer.body["errorType"] == "NonRetryable"
     for part in ("not enabled", ACCOUNT, REGION, "enable Security Hub"):
         assert part in answer.body["errorMessage"]
 
 
-def test_an_event_of_another_account_or_region_is_ignored(account, function, proxy):
+def test_an_event_of_another_account_or_region_is_ignored(account, function, aws):
     for made in (event("other-account"), event("authorize-ingress", **{REGION: "eu-west-1"})):
         answer = function.invoke(made)
         assert not answer.is_error and "its own function evaluates it" in answer.body["ignored"]
-    assert proxy.calls == []
+    assert aws.calls == []
 
 
-def test_a_group_of_another_owner_is_not_evaluated(account, function, proxy):
+def test_a_group_of_another_owner_is_not_evaluated(account, function, aws):
     group, source = account.group("shared"), account.group("web")
     account.allow(group, source)
-    proxy.owners[group] = "210987654321"
+    aws.ec2.owners[group] = "210987654321"
     answer = function.invoke(event("authorize-ingress", group, source))
     assert not answer.is_error and "210987654321" in answer.body["ignored"]
     assert account.findings() == {}
 
 
-def test_a_refused_finding_does_not_cost_the_others(account, function, proxy):
+def test_a_refused_finding_does_not_cost_the_others(account, function, aws):
     vpc = account.vpc()
     groups = [account.group(f"g{n}", vpc) for n in range(3)]
-    proxy.refused[groups[1]] = ("InvalidInput", "no reason")
+    aws.hub.refused[groups[1]] = ("InvalidInput", "no reason")
     answer = function.invoke({"action": "evaluate", "group_ids": groups})
     assert answer.is_error and answer.body["errorType"] == "NonRetryable"
     assert groups[1] in answer.body["errorMessage"] and "no reason" in answer.body["errorMessage"]
     assert account.states() == {groups[0]: ARCHIVED, groups[2]: ARCHIVED}
 
 
-def test_a_finding_refused_for_now_is_sent_once_more_alone(account, function, proxy):
+def test_a_finding_refused_for_now_is_sent_once_more_alone(account, function, aws):
     vpc = account.vpc()
     groups = [account.group(f"g{n}", vpc) for n in range(3)]
-    proxy.refused[groups[1]] = ("InternalError", "try later")
+    aws.hub.refused[groups[1]] = ("InternalError", "try later")
     answer = function.invoke({"action": "evaluate", "group_ids": groups})
     assert answer.is_error and answer.body["errorType"] == "Retryable"
-    sent = [len(body["Findings"]) for operation, body in proxy.calls if operation == "BatchImportFindings"]
+    sent = [len(call.request["Findings"]) for call in aws.calls_of("BatchImportFindings")]
     assert sent == [3, 1]
 
 
-def test_names_with_wildcards_are_names(account, function, proxy):
+def test_names_with_wildcards_are_names(account, function, aws):
     default_vpc = account.ec2.describe_vpcs(Filters=[{"Name": "is-default", "Values": ["true"]}])["Vpcs"][0]["VpcId"]
     plain = account.group("web*", default_vpc)
     account.group("website", default_vpc)
     answer = function.invoke(event("authorize-ingress-by-name", **{'"web"': json.dumps("web*")}))
     assert not answer.is_error, answer
     assert account.states() == {plain: ARCHIVED}
-    assert proxy.count() == {"DescribeVpcs": 1, "DescribeSecurityGroups": 1, "BatchImportFindings": 1}
+    assert aws.count() == {"DescribeVpcs": 1, "DescribeSecurityGroups": 1, "BatchImportFindings": 1}
 
 
 def test_a_name_that_finds_no_group_is_tried_again(account, function):
@@ -200,11 +199,11 @@ def test_a_name_that_finds_no_group_is_tried_again(account, function):
     assert answer.is_error and answer.body["errorType"] == "Retryable"
 
 
-def test_a_sweep_evaluates_every_group_page_by_page(account, function, proxy):
+def test_a_sweep_evaluates_every_group_page_by_page(account, function, aws):
     vpc = account.vpc()
     groups = [account.group(f"g{n}", vpc) for n in range(7)]
     account.allow(groups[0], groups[1])
-    proxy.page_size = 3
+    aws.ec2.page_size = 3
     answer = function.invoke(event("schedule"))
     everything = account.ec2.describe_security_groups()["SecurityGroups"]
     assert answer.body == outcome(evaluated=len(everything), failed=1, passed=len(everything) - 1)
@@ -217,18 +216,18 @@ def test_passed_findings_stay_active_where_it_is_wanted(account, functions):
     assert account.states() == {group: ("PASSED", "ACTIVE")}
 
 
-def test_a_start_that_fails_says_why(proxy):
+def test_a_start_that_fails_says_why(aws):
     for name, value in (("SG_TRUST_PASSED", "sometimes"), ("SG_TRUST_PREWARM", "maybe"), ("SG_TRUST_METRICS", "1"), ("SG_TRUST_POLICY_FILE", "/nowhere.toml")):
-        function = Function(proxy.endpoint, environment={name: value})
+        function = Function(aws.endpoint, environment={name: value})
         assert function.process.wait(timeout=30) != 0
         function.stop()
         assert name in "".join(function.errors)
 
 
-def test_prewarming_opens_both_connections_and_changes_nothing(account, functions, proxy):
+def test_prewarming_opens_both_connections_and_changes_nothing(account, functions, aws):
     function = functions(environment={"SG_TRUST_PREWARM": "on"})
     assert function.api.ready.wait(30)
-    assert proxy.count() == {"DescribeSecurityGroups": 1, "DescribeHub": 1}
+    assert aws.count() == {"DescribeSecurityGroups": 1, "DescribeHub": 1}
     assert account.findings() == {}
 
 
@@ -241,16 +240,16 @@ def test_prewarming_opens_both_connections_and_changes_nothing(account, function
         ("BatchImportFindings", hub_error(429, "TooManyRequestsException", "slow down"), "Retryable", "TooManyRequests"),
     ],
 )
-def test_an_error_of_aws_says_what_to_do(account, function, proxy, operation, reply, error_type, says):
+def test_an_error_of_aws_says_what_to_do(account, function, aws, operation, reply, error_type, says):
     group = account.group()
-    proxy.fault = lambda called, _: reply if called == operation else None
+    aws.fault = lambda called, _: reply if called == operation else None
     answer = function.invoke({"action": "evaluate", "group_ids": [group]})
     assert answer.is_error and answer.body["errorType"] == error_type
     assert says in answer.body["errorMessage"]
     assert account.findings() == {}
 
 
-def test_throttling_is_waited_out(account, function, proxy):
+def test_throttling_is_waited_out(account, function, aws):
     group = account.group()
     seen = []
 
@@ -258,14 +257,14 @@ def test_throttling_is_waited_out(account, function, proxy):
         seen.append(operation)
         return ec2_error(503, "RequestLimitExceeded", "slow down") if len(seen) <= 2 else None
 
-    proxy.fault = throttle
+    aws.fault = throttle
     assert function.invoke({"action": "evaluate", "group_ids": [group]}).body == outcome(evaluated=1, passed=1)
 
 
-def test_the_function_answers_before_its_deadline(account, function, proxy):
+def test_the_function_answers_before_its_deadline(account, function, aws):
     import time
 
-    proxy.fault = lambda operation, _: time.sleep(3)
+    aws.fault = lambda operation, _: time.sleep(3)
     answer = function.invoke({"action": "evaluate", "group_ids": [account.group()]}, seconds=1.5)
     assert answer.is_error and answer.body["errorType"] == "Retryable" and answer.seconds < 1.5
 

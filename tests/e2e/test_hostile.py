@@ -4,14 +4,12 @@ import json
 import random
 import time
 import unicodedata
-import xml.etree.ElementTree as ET
-from xml.sax.saxutils import escape
 
 import pytest
-from cloudtrail import ACCOUNT, event, now, sample
-from runtime_api import ROOT
+from aws_stub import ROOT, group_xml
+from cloudtrail import ACCOUNT, event, sample
 from test_events import failed, sqs
-from test_sweep import synthetic
+from test_sweep import open_group, synthetic
 
 ACTIVE = ("FAILED", "ACTIVE")
 HOSTILE = [
@@ -58,21 +56,17 @@ def hostile_event(text, group, source):
 
 
 @pytest.mark.parametrize("text", [*HOSTILE, LONG], ids=lambda text: ascii(text)[:24])
-def test_hostile_names_tags_and_users_are_published_safely(function, proxy, text):
-    """The groups are made of XML by hand: moto takes no such names."""
+def test_hostile_names_tags_and_users_are_published_safely(function, aws, text):
+    """The group is of the stub's memory: moto takes no such names."""
     group, source = "sg-0123456789abcdef0", "sg-0fedcba9876543210"
-    inner = escape("".join(c for c in text if c >= " " or c in "\n\t"))
-    made = ET.fromstring(synthetic(1)["sg-00000000000000000"].replace("sg-00000000000000000", group))
-    made = ET.tostring(made, encoding="unicode").replace("group 0", inner).replace(">d<", f">{inner}<").replace("vpc-1", inner)
-    tags = f"<item><key>{inner[:128]}</key><value>{inner}</value></item><item><key>team</key><value>payments</value></item>"
-    pair = f"<userId>{ACCOUNT}</userId><groupId>{source}</groupId><groupName>{inner}</groupName><description>{inner}</description><peeringStatus>{inner}</peeringStatus>"
-    for empty in ("<tagSet />", "<tagSet/>"):
-        made = made.replace(empty, f"<tagSet>{tags}</tagSet>")
-    start, end = made.index("<userId>"), made.index("</item></groups>")
-    proxy.synthetic = {group: made[:start] + pair + made[end:]}
+    # What XML can hold.
+    inner = "".join(c for c in text if c >= " " or c in "\n\t")
+    pair = {"UserId": ACCOUNT, "GroupId": source, "GroupName": inner, "Description": inner, "PeeringStatus": inner}
+    tags = [{"Key": inner[:128], "Value": inner}, {"Key": "team", "Value": "payments"}]
+    aws.ec2.groups = {group: group_xml(open_group(group, pair, GroupName=inner, Description=inner, VpcId=inner, Tags=tags))}
     answer = function.invoke(hostile_event(text, group, source))
     assert not answer.is_error and answer.body["failed"] == 1, answer
-    (finding,) = proxy.hub.values()
+    (finding,) = aws.hub.findings.values()
     assert (finding["Compliance"]["Status"], finding["RecordState"]) == ACTIVE
     for one in shown(finding):
         assert is_safe(one), one
@@ -81,14 +75,14 @@ def test_hostile_names_tags_and_users_are_published_safely(function, proxy, text
     has_safe_log(function)
 
 
-def test_a_thousand_tagged_groups_are_five_fetches_and_ten_imports(function, proxy):
-    proxy.synthetic = synthetic(1000)
+def test_a_thousand_tagged_groups_are_five_fetches_and_ten_imports(function, aws):
+    aws.ec2.groups = synthetic(1000)
     made = event("create-tags")
-    made["detail"]["requestParameters"]["resourcesSet"]["items"] = [{"resourceId": id} for id in proxy.synthetic]
+    made["detail"]["requestParameters"]["resourcesSet"]["items"] = [{"resourceId": id} for id in aws.ec2.groups]
     answer = function.invoke(made)
     assert not answer.is_error and (answer.body["evaluated"], answer.body["failed"]) == (1000, 100), answer
-    assert proxy.count() == {"DescribeSecurityGroups": 5, "BatchImportFindings": 10}
-    assert len(proxy.hub) == 1000
+    assert aws.count() == {"DescribeSecurityGroups": 5, "BatchImportFindings": 10}
+    assert len(aws.hub.findings) == 1000
     has_safe_log(function)
 
 
@@ -111,18 +105,18 @@ BAD = [
 ]
 
 
-def test_bytes_that_are_no_event_are_errors_and_the_process_lives(account, function, proxy):
+def test_bytes_that_are_no_event_are_errors_and_the_process_lives(account, function, aws):
     for body in BAD:
         answer = function.invoke(body)
         assert answer.is_error and len(answer.body["errorMessage"]) < 20_000, (body[:40], answer)
-    assert proxy.calls == []
+    assert aws.calls == []
     group = account.group("db")
     assert function.invoke({"action": "evaluate", "group_ids": [group]}).body["passed"] == 1
     has_safe_log(function)
 
 
-def test_a_text_of_a_megabyte_is_cut_where_it_is_shown(function, proxy):
-    proxy.synthetic = {}
+def test_a_text_of_a_megabyte_is_cut_where_it_is_shown(function, aws):
+    aws.ec2.groups = {}
     long = "\x1b[31m" * (1 << 18)
 
     def with_detail(**members):
@@ -148,7 +142,7 @@ def test_a_text_of_a_megabyte_is_cut_where_it_is_shown(function, proxy):
     has_safe_log(function)
 
 
-def test_a_poisoned_id_costs_only_its_own_message(account, function, proxy):
+def test_a_poisoned_id_costs_only_its_own_message(account, function, aws):
     """EC2 takes no filter value of a megabyte: it would refuse the call for all the others."""
     group = account.group("db")
     account.allow(group, group)
@@ -158,7 +152,7 @@ def test_a_poisoned_id_costs_only_its_own_message(account, function, proxy):
     assert account.states() == {group: ACTIVE}
     # One that only names it among others is a sweep: nothing of it is left out.
     assert not function.invoke(poison).is_error
-    assert all(len(json.dumps(asked)) < 10_000 for operation, asked in proxy.calls if operation == "DescribeSecurityGroups")
+    assert all(len(json.dumps(call.request)) < 10_000 for call in aws.calls_of("DescribeSecurityGroups"))
 
 
 ODD = [None, True, -1, 1e308, "", "sg-", "sg-0; rm -rf /", "\x1b[31m\u202e", [], {}, [None], {"items": None}, {"items": [None, 1, {"groupId": ["sg-0b"]}]}]
@@ -171,9 +165,9 @@ def paths(value, at=()):
         yield from paths(inner, (*at, name))
 
 
-def test_events_with_anything_anywhere_are_answered(function, proxy):
+def test_events_with_anything_anywhere_are_answered(function, aws):
     """A sample of what tests/it/hostile.rs tries of every event in every place; with too little time to wait for EC2."""
-    proxy.synthetic = {}
+    aws.ec2.groups = {}
     chance = random.Random(7)
     names = sorted(path.stem for path in (ROOT / "events").glob("*.json") if path.stem not in ("account", "malformed-cut"))
     answers = []
@@ -193,9 +187,9 @@ def test_events_with_anything_anywhere_are_answered(function, proxy):
     has_safe_log(function)
 
 
-def test_a_log_in_text_shows_hostile_events_on_one_line_each(functions, proxy):
+def test_a_log_in_text_shows_hostile_events_on_one_line_each(functions, aws):
     """AWS_LAMBDA_LOG_FORMAT=Text: no line breaks and no colours of others' choice."""
-    proxy.synthetic = {}
+    aws.ec2.groups = {}
     function = functions(environment={"AWS_LAMBDA_LOG_FORMAT": "Text", "SG_TRUST_METRICS": "off"})
     for text in HOSTILE:
         function.invoke({"action": text})

@@ -4,10 +4,10 @@ import datetime
 import json
 
 import pytest
+from aws_stub import ec2_error, group_xml
 from cloudtrail import ACCOUNT, event
-from proxy import ec2_error
 from test_events import failed, sqs
-from test_sweep import SWEEP
+from test_sweep import SWEEP, open_group
 
 ACTIVE, EXEMPT = ("FAILED", "ACTIVE"), ("WARNING", "ARCHIVED")
 SENSITIVITY = '[sensitivity]\ntag = "Data"\nlevels = ["public", "internal", "restricted"]\ndefault = "internal"\n'
@@ -41,7 +41,7 @@ def evaluate(*groups):
     return {"action": "evaluate", "group_ids": list(groups)}
 
 
-def test_an_exemption_holds_until_its_end(account, with_settings, proxy):
+def test_an_exemption_holds_until_its_end(account, with_settings, aws):
     source, group = account.group("web"), account.group("db")
     account.allow(group, source)
     holds, ended = with_settings(exemption(until=day(1))), with_settings(exemption(until=day(-1)))
@@ -55,9 +55,9 @@ def test_an_exemption_holds_until_its_end(account, with_settings, proxy):
     ]
     assert "exemption accepted" in finding["ProductFields"]["sg-trust/violation/1"]
     # A sweep with nothing changed imports nothing.
-    proxy.calls.clear()
+    aws.calls.clear()
     assert holds.invoke(SWEEP).body["exempt"] == 1
-    assert proxy.count() == {"GetFindings": 2, "DescribeSecurityGroups": 1}
+    assert aws.count() == {"GetFindings": 2, "DescribeSecurityGroups": 1}
     # The day after its end the next sweep turns it FAILED by itself.
     assert ended.invoke(SWEEP).body["failed"] == 1
     assert account.states() == {group: ACTIVE}
@@ -78,17 +78,17 @@ def test_a_partly_exempt_group_fails_and_lists_both(account, with_settings):
     assert "exemption" not in fields["sg-trust/violation/1"] and fields["sg-trust/violation/2"].endswith("exemption accepted")
 
 
-def test_an_exempt_finding_is_published_anew_after_twenty_days(account, with_settings, proxy):
+def test_an_exempt_finding_is_published_anew_after_twenty_days(account, with_settings, aws):
     group = account.group("db")
     account.allow(group, group)
     function = with_settings(exemption())
     function.invoke(evaluate(group))
     for days, imports in ((19, 0), (21, 1)):
         moment = datetime.datetime.now(datetime.timezone.utc) - datetime.timedelta(days=days)
-        proxy.hub = {id: {**f, "UpdatedAt": moment.strftime("%Y-%m-%dT%H:%M:%S.000Z")} for id, f in proxy.hub.items()}
-        proxy.calls.clear()
+        aws.hub.findings = {id: {**f, "UpdatedAt": moment.strftime("%Y-%m-%dT%H:%M:%S.000Z")} for id, f in aws.hub.findings.items()}
+        aws.calls.clear()
         assert not function.invoke(SWEEP).is_error
-        assert proxy.count()["BatchImportFindings"] == imports
+        assert aws.count()["BatchImportFindings"] == imports
     assert account.states() == {group: EXEMPT}
 
 
@@ -105,61 +105,61 @@ def test_a_sweep_warns_of_exemptions(account, with_settings):
     assert function.metrics()[0]["ExemptionsEnding"] == 1
 
 
-def test_a_tag_change_of_a_source_changes_the_severity_of_its_targets(account, with_settings, proxy):
+def test_a_tag_change_of_a_source_changes_the_severity_of_its_targets(account, with_settings, aws):
     vpc = account.vpc()
     source, group, other = account.group("web", vpc), account.group("db", vpc, tags={"Data": "restricted"}), account.group("other", vpc)
     account.allow(group, source)
     account.allow(other, other)
     function = with_settings(SENSITIVITY)
-    proxy.calls.clear()
+    aws.calls.clear()
     assert function.invoke(event("authorize-ingress", group, source)).body["failed"] == 1
-    assert proxy.count() == {"DescribeSecurityGroups": 2, "BatchImportFindings": 1}
+    assert aws.count() == {"DescribeSecurityGroups": 2, "BatchImportFindings": 1}
     finding = account.findings()[group]
     assert finding["FindingProviderFields"]["Severity"]["Label"] == "MEDIUM"
     assert finding["Description"].startswith(f"{group} (db, restricted) accepts all traffic from {source} (web, internal).")
     for tag, severity in (("public", "HIGH"), ("RESTRICTED", "LOW")):
         account.ec2.create_tags(Resources=[source], Tags=[{"Key": "Data", "Value": tag}])
-        proxy.calls.clear()
+        aws.calls.clear()
         answer = function.invoke(event("create-tags", source, source))
         assert answer.body["evaluated"] == 2, "the source, and the group that lets it in"
-        assert proxy.count()["DescribeSecurityGroups"] <= 3 and proxy.count()["BatchImportFindings"] == 1
+        assert aws.count()["DescribeSecurityGroups"] <= 3 and aws.count()["BatchImportFindings"] == 1
         assert account.findings()[group]["FindingProviderFields"]["Severity"]["Label"] == severity
     # The sweep comes to the same.
-    proxy.calls.clear()
+    aws.calls.clear()
     assert not function.invoke(SWEEP).is_error
     assert account.findings()[group]["FindingProviderFields"]["Severity"]["Label"] == "LOW"
 
 
-def test_a_tag_change_of_a_source_proves_nothing_about_a_target_that_was_deleted(account, with_settings, proxy):
+def test_a_tag_change_of_a_source_proves_nothing_about_a_target_that_was_deleted(account, with_settings, aws):
     vpc = account.vpc()
     source, group = account.group("web", vpc), account.group("db", vpc)
     account.allow(group, source)
     function = with_settings(SENSITIVITY)
-    proxy.freeze(100)
+    aws.ec2.freeze(100)
     account.ec2.delete_security_group(GroupId=group)
     answer = function.invoke(sqs(event("delete-security-group", group, seconds_ago=5), event("create-tags", source, source, seconds_ago=2)))
     assert "message-0" in failed(answer)
     assert group not in account.states()
 
 
-def test_without_sensitivity_no_tags_are_asked_for(account, function, proxy):
+def test_without_sensitivity_no_tags_are_asked_for(account, function, aws):
     source, group = account.group("web"), account.group("db")
     account.allow(group, source)
-    proxy.calls.clear()
+    aws.calls.clear()
     function.invoke(event("create-tags", source, source))
-    assert proxy.count() == {"DescribeSecurityGroups": 1, "BatchImportFindings": 1}
+    assert aws.count() == {"DescribeSecurityGroups": 1, "BatchImportFindings": 1}
 
 
-def test_a_source_that_is_gone_counts_as_unseen(account, with_settings, proxy):
-    pair = "<item><userId>210987654321</userId><groupId>sg-0fedcba9876543210</groupId></item>"
-    proxy.synthetic = fixture(pair, tags={"Data": "restricted"})
+def test_a_source_that_is_gone_counts_as_unseen(account, with_settings, aws):
+    pair = {"UserId": "210987654321", "GroupId": "sg-0fedcba9876543210"}
+    aws.ec2.groups = letting_in(pair, Tags=[{"Key": "Data", "Value": "restricted"}])
     function = with_settings(SENSITIVITY)
     assert function.invoke(evaluate("sg-0123456789abcdef0")).body["failed"] == 1
-    (finding,) = proxy.hub.values()
+    (finding,) = aws.hub.findings.values()
     assert finding["FindingProviderFields"]["Severity"]["Label"] == "HIGH"
 
 
-def test_without_the_sources_nothing_is_published(account, with_settings, proxy):
+def test_without_the_sources_nothing_is_published(account, with_settings, aws):
     source, group = account.group("web"), account.group("db")
     account.allow(group, source)
     function = with_settings(SENSITIVITY)
@@ -169,50 +169,41 @@ def test_without_the_sources_nothing_is_published(account, with_settings, proxy)
         calls.append(operation)
         return ec2_error(403, "UnauthorizedOperation", "no") if calls.count("DescribeSecurityGroups") > 1 else None
 
-    proxy.fault = deny_the_second
+    aws.fault = deny_the_second
     answer = function.invoke(evaluate(group))
     assert answer.is_error and answer.body["errorType"] == "NonRetryable"
     assert account.findings() == {}
 
 
-def fixture(pairs, tags=None):
-    """One group that lets in these sources, as EC2's XML has it: moto refuses such sources."""
-    tags = "".join(f"<item><key>{key}</key><value>{value}</value></item>" for key, value in (tags or {}).items())
-    return {
-        "sg-0123456789abcdef0": (
-            f'<item xmlns="http://ec2.amazonaws.com/doc/2016-11-15"><ownerId>{ACCOUNT}</ownerId><groupId>sg-0123456789abcdef0</groupId>'
-            "<groupName>db</groupName><groupDescription>d</groupDescription><vpcId>vpc-1</vpcId><ipPermissions><item><ipProtocol>-1</ipProtocol>"
-            f"<groups>{pairs}</groups><ipRanges/><ipv6Ranges/><prefixListIds/></item></ipPermissions><ipPermissionsEgress/><tagSet>{tags}</tagSet></item>"
-        )
-    }
+def letting_in(pair, **members):
+    """One group of the stub's memory that lets in this source: moto refuses such sources."""
+    id = "sg-0123456789abcdef0"
+    return {id: group_xml(open_group(id, pair, **members))}
 
 
 @pytest.mark.parametrize(
     ("pair", "words"),
     [
-        ("<userId>210987654321</userId>", "in account 210987654321"),
+        ({"UserId": "210987654321"}, "in account 210987654321"),
         (
-            "<userId>210987654321</userId><vpcId>vpc-0ff</vpcId><vpcPeeringConnectionId>pcx-0aa</vpcPeeringConnectionId><peeringStatus>active</peeringStatus>",
+            {"UserId": "210987654321", "VpcId": "vpc-0ff", "VpcPeeringConnectionId": "pcx-0aa", "PeeringStatus": "active"},
             "in account 210987654321 over pcx-0aa",
         ),
-        (
-            f"<userId>{ACCOUNT}</userId><vpcPeeringConnectionId>pcx-0aa</vpcPeeringConnectionId><peeringStatus>deleted</peeringStatus>",
-            "over pcx-0aa (peering deleted)",
-        ),
-        ("", "(owner unknown)"),
-        (f"<userId>{ACCOUNT}</userId><description>for now</description>", ', described as "for now"'),
+        ({"UserId": ACCOUNT, "VpcPeeringConnectionId": "pcx-0aa", "PeeringStatus": "deleted"}, "over pcx-0aa (peering deleted)"),
+        ({}, "(owner unknown)"),
+        ({"UserId": ACCOUNT, "Description": "for now"}, ', described as "for now"'),
     ],
 )
-def test_sources_that_cannot_be_looked_at_are_told_in_words(account, function, proxy, pair, words):
+def test_sources_that_cannot_be_looked_at_are_told_in_words(account, function, aws, pair, words):
     source = "sg-0fedcba9876543210"
-    proxy.synthetic = fixture(f"<item><groupId>{source}</groupId>{pair}</item>")
+    aws.ec2.groups = letting_in({"GroupId": source, **pair})
     assert function.invoke(evaluate("sg-0123456789abcdef0")).body["failed"] == 1
-    (finding,) = proxy.hub.values()
+    (finding,) = aws.hub.findings.values()
     said = words if words.startswith(",") else f" {words}"
     assert finding["Description"] == f"sg-0123456789abcdef0 (db) accepts all traffic from {source}{said}."
 
 
-def test_rules_are_named_by_their_ids(account, with_settings, proxy):
+def test_rules_are_named_by_their_ids(account, with_settings, aws):
     vpc = account.vpc()
     source, group = account.group("web", vpc), account.group("db", vpc)
     account.allow(group, source)
@@ -221,27 +212,27 @@ def test_rules_are_named_by_their_ids(account, with_settings, proxy):
     (rule,) = [r["SecurityGroupRuleId"] for r in rules if not r["IsEgress"] and r["IpProtocol"] == "-1"]
     function = with_settings("rule_ids = true\n")
     assert function.invoke(event("authorize-ingress", group, source)).body["failed"] == 1
-    assert proxy.count()["DescribeSecurityGroupRules"] == 1
+    assert aws.count()["DescribeSecurityGroupRules"] == 1
     fields = account.findings()[group]["ProductFields"]
     assert fields["sg-trust/rule/1"] == rule
     assert fields["sg-trust/fix/1"] == f"aws ec2 revoke-security-group-ingress --region us-east-1 --group-id {group} --security-group-rule-ids {rule}"
     # A group that passes needs no rules, and the digest is the same with and without them.
-    proxy.calls.clear()
+    aws.calls.clear()
     function.invoke(evaluate(source))
-    assert "DescribeSecurityGroupRules" not in proxy.count()
+    assert "DescribeSecurityGroupRules" not in aws.count()
     plain = with_settings("")
-    proxy.calls.clear()
+    aws.calls.clear()
     plain.invoke(SWEEP)
-    assert "BatchImportFindings" not in proxy.count()
+    assert "BatchImportFindings" not in aws.count()
 
 
-def test_rules_that_cannot_be_had_cost_no_finding(account, with_settings, proxy):
+def test_rules_that_cannot_be_had_cost_no_finding(account, with_settings, aws):
     vpc = account.vpc()
     groups = [account.group(f"g{n}", vpc) for n in range(3)]
     for group in groups:
         account.allow(group, group)
     function = with_settings("rule_ids = true\n")
-    proxy.fault = lambda operation, _: ec2_error(403, "UnauthorizedOperation", "no") if operation == "DescribeSecurityGroupRules" else None
+    aws.fault = lambda operation, _: ec2_error(403, "UnauthorizedOperation", "no") if operation == "DescribeSecurityGroupRules" else None
     for made in (evaluate(*groups), SWEEP):
         assert not function.invoke(made).is_error
     assert account.states() == {group: ACTIVE for group in groups}
@@ -251,15 +242,15 @@ def test_rules_that_cannot_be_had_cost_no_finding(account, with_settings, proxy)
     assert "ec2:DescribeSecurityGroupRules" in warning
 
 
-def test_the_rules_of_a_sweep_come_in_few_calls(account, with_settings, proxy):
+def test_the_rules_of_a_sweep_come_in_few_calls(account, with_settings, aws):
     vpc = account.vpc()
     for n in range(5):
         group = account.group(f"g{n}", vpc)
         account.allow(group, group)
     function = with_settings("rule_ids = true\n")
-    proxy.calls.clear()
+    aws.calls.clear()
     assert not function.invoke(SWEEP).is_error
-    assert proxy.count()["DescribeSecurityGroupRules"] == 1
+    assert aws.count()["DescribeSecurityGroupRules"] == 1
     assert all("sg-trust/rule/1" in finding["ProductFields"] for finding in account.findings().values() if finding["RecordState"] == "ACTIVE")
 
 

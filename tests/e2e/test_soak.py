@@ -24,8 +24,8 @@ IGNORED = ["authorize-ingress-denied", "run-instances", "instance-state", "other
 class World:
     """The account, which changes, and the events of it, which are delivered well or badly."""
 
-    def __init__(self, account, function, proxy):
-        self.account, self.function, self.proxy = account, function, proxy
+    def __init__(self, account, function, aws):
+        self.account, self.function, self.aws = account, function, aws
         self.random = random.Random(SEED)
         self.vpc = account.vpc()
         self.open = {}  # group -> sources that have all traffic
@@ -188,18 +188,18 @@ def memory_kb(pid):
     raise AssertionError("no RssAnon")
 
 
-def test_thousands_of_events_lose_nothing_and_leave_nothing_behind(account, function, proxy):
+def test_thousands_of_events_lose_nothing_and_leave_nothing_behind(account, function, aws):
     print(f"{EVENTS} events, seed {SEED}")
     pid = function.process.pid
-    world = World(account, function, proxy)
+    world = World(account, function, aws)
     samples = []  # after so many events: memory, file descriptors
     while world.events < EVENTS:
         world.step()
         if world.events >= EVENTS * (len(samples) + 1) / 10:
             samples.append((world.events, memory_kb(pid), len(os.listdir(f"/proc/{pid}/fd"))))
-        if len(proxy.imported) > 1000:
-            proxy.imported[:900] = []
-        proxy.calls.clear()
+        if len(aws.hub.imported) > 1000:
+            aws.hub.imported[:900] = []
+        aws.calls.clear()
     print(dict(world.delivered), f"{len(world.open)} groups, {len(world.gone)} gone, {len(world.come_again)} come again")
     for events, memory, files in samples:
         print(f"{events:6} events: {memory} kB, {files} file descriptors")
@@ -208,11 +208,11 @@ def test_thousands_of_events_lose_nothing_and_leave_nothing_behind(account, func
         made["detail"]["eventTime"] = made["time"] = "2026-01-01T00:00:00Z"
     for start in range(0, len(world.come_again), 10):
         assert failed(function.invoke(sqs(*world.come_again[start : start + 10]))) == []
-    standing = {finding["Id"].rsplit("/", 1)[1]: (finding["Compliance"]["Status"], finding["RecordState"]) for finding in proxy.hub.values()}
+    standing = {finding["Id"].rsplit("/", 1)[1]: (finding["Compliance"]["Status"], finding["RecordState"]) for finding in aws.hub.findings.values()}
     assert {group: standing.get(group) for group in world.truth()} == world.truth(), "by its events alone"
-    proxy.calls.clear()
+    aws.calls.clear()
     assert not function.invoke({"action": "sweep"}).is_error
-    assert "BatchImportFindings" not in proxy.count(), "a sweep finds nothing to repair"
+    assert "BatchImportFindings" not in aws.count(), "a sweep finds nothing to repair"
     assert account.states() == {**{group: state for group, state in standing.items()}}
     # Memory settles within the first events; after that it stays.
     early, late = samples[2], samples[-1]

@@ -14,19 +14,18 @@ import boto3
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-sys.path[:0] = [str(Path(__file__).parent), str(ROOT / "tests/e2e")]
+sys.path[:0] = [str(Path(__file__).parent), str(ROOT / "tests/e2e"), str(ROOT / "tests")]
 
 import cloudformation  # noqa: E402
-from runtime_api import ACCOUNT, BINARY, REGION  # noqa: E402
+from aws_stub import ACCOUNT, BINARY, REGION  # noqa: E402
 
 INFRA = ROOT / "infra"
-SG_TRUST = Path(os.environ.get("SG_TRUST", ROOT / "target/debug/sg-trust"))
 
-# moto, the proxy before it and boto3's view of the account: the same as in the end-to-end tests.
+# moto, the stub before it and boto3's view of the account: the same as in the end-to-end tests.
 spec = importlib.util.spec_from_file_location("e2e_conftest", ROOT / "tests/e2e/conftest.py")
 e2e = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(e2e)
-moto_port, session_proxy, proxy, account = e2e.moto_port, e2e.session_proxy, e2e.proxy, e2e.account
+moto_port, session_aws, aws, account, SG_TRUST = e2e.moto_port, e2e.session_aws, e2e.aws, e2e.account, e2e.SG_TRUST
 
 
 def pytest_sessionstart():
@@ -95,7 +94,7 @@ class Cloud:
 
 
 @pytest.fixture(scope="session")
-def cloud(session_proxy, tmp_path_factory):
+def cloud(session_aws, tmp_path_factory):
     """ministack, with functions that find EC2 and Security Hub at moto."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -115,8 +114,8 @@ def cloud(session_proxy, tmp_path_factory):
             # Lambda waits one and two minutes.
             LAMBDA_ASYNC_RETRY_BASE_SECONDS="0.1",
             # ministack hands its environment on to functions.
-            AWS_ENDPOINT_URL_EC2=session_proxy.endpoint,
-            AWS_ENDPOINT_URL_SECURITYHUB=session_proxy.endpoint,
+            AWS_ENDPOINT_URL_EC2=session_aws.endpoint,
+            AWS_ENDPOINT_URL_SECURITYHUB=session_aws.endpoint,
         ),
         stdout=log,
         stderr=subprocess.STDOUT,

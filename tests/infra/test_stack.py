@@ -205,18 +205,18 @@ def invoke_asynchronously(copy, made):
     assert answer["StatusCode"] == 202
 
 
-def test_a_failing_event_stands_in_the_dead_letter_queue_and_can_be_redriven(copy, account, proxy, opened, no_dead_letters):
+def test_a_failing_event_stands_in_the_dead_letter_queue_and_can_be_redriven(copy, account, aws, opened, no_dead_letters):
     group, made = opened
-    proxy.hub_is_on = False
+    aws.hub.is_on = False
     invoke_asynchronously(copy, made)
     eventually(lambda: copy.dead_letters() == 1)
-    assert proxy.count()["BatchImportFindings"] == 3, "it is tried twice more"
+    assert aws.count()["BatchImportFindings"] == 3, "it is tried twice more"
 
     still_off = run(copy.cloud, "redrive.sh", copy.NAME, AWS_REGION=REGION)
     assert still_off.returncode == 1 and still_off.stdout == "0 handled, 1 failed again\n", still_off.stderr
     assert "enable Security Hub" in still_off.stderr
 
-    proxy.hub_is_on = True
+    aws.hub.is_on = True
     done = run(copy.cloud, "redrive.sh", copy.NAME, AWS_REGION=REGION)
     assert (done.returncode, done.stdout) == (0, "1 handled, 0 failed again\n"), done.stderr
     assert account.states() == {group: ("FAILED", "ACTIVE")}
@@ -284,7 +284,7 @@ def test_alarms_and_dashboard_read_metrics_that_the_function_writes(copy, cloud,
     assert shown - {"EventAge"} <= names and len(shown) >= 8
 
 
-def test_the_queue_delivers_too(copy, cloud, account, proxy, opened, no_dead_letters):
+def test_the_queue_delivers_too(copy, cloud, account, aws, opened, no_dead_letters):
     copy.having(Delivery="queue")
     group, made = opened
     queue = cloud.sqs.get_queue_url(QueueName="sg-trust-copy-changes")["QueueUrl"]
@@ -296,12 +296,12 @@ def test_the_queue_delivers_too(copy, cloud, account, proxy, opened, no_dead_let
 
     # A failing event comes back five times and then stands in the dead-letter queue; here without the waits.
     cloud.sqs.set_queue_attributes(QueueUrl=queue, Attributes={"VisibilityTimeout": "1"})
-    proxy.hub_is_on = False
-    proxy.calls.clear()
+    aws.hub.is_on = False
+    aws.calls.clear()
     copy.put(made)
     eventually(lambda: copy.dead_letters() == 1, 60)
-    assert proxy.count()["BatchImportFindings"] == 5
-    proxy.hub_is_on = True
+    assert aws.count()["BatchImportFindings"] == 5
+    aws.hub.is_on = True
     done = run(cloud, "redrive.sh", copy.NAME, AWS_REGION=REGION)
     assert (done.returncode, done.stdout) == (0, "1 handled, 0 failed again\n"), done.stderr
 
