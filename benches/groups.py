@@ -1,7 +1,6 @@
-"""Security groups of a made-up account, always the same: as JSON in the shape of EC2's answer, and as its XML."""
+"""Security groups of a made-up account, always the same, in the shape that the AWS CLI prints."""
 
 import random
-from xml.sax.saxutils import escape
 
 ACCOUNT = "123456789012"
 # One group in so many violates the policy.
@@ -44,28 +43,3 @@ def open_group(id):
     """A group that admits all traffic from another: what events/authorize-ingress.json says of it."""
     pair = {"UserId": ACCOUNT, "GroupId": "sg-0fedcba9876543210"}
     return {**group(1), "GroupId": id, "GroupName": "payments-db", "IpPermissions": [{"IpProtocol": "-1", "UserIdGroupPairs": [pair]}]}
-
-
-def xml(group):
-    """The group as an item of DescribeSecurityGroups' answer."""
-    def element(name, text):
-        return "" if text is None else f"<{name}>{escape(str(text))}</{name}>"
-
-    def items(name, entries):
-        return f"<{name}>" + "".join(f"<item>{entry}</item>" for entry in entries) + f"</{name}>"
-
-    def permission(own):
-        return (
-            element("ipProtocol", own["IpProtocol"]) + element("fromPort", own.get("FromPort")) + element("toPort", own.get("ToPort"))
-            + items("groups", [element("userId", pair["UserId"]) + element("groupId", pair["GroupId"]) for pair in own.get("UserIdGroupPairs", ())])
-            + items("ipRanges", [element("cidrIp", one["CidrIp"]) for one in own.get("IpRanges", ())])
-            + "<ipv6Ranges/><prefixListIds/>"
-        )
-
-    return "<item>" + (
-        element("ownerId", group["OwnerId"]) + element("groupId", group["GroupId"]) + element("groupName", group["GroupName"])
-        + element("groupDescription", group["Description"]) + element("vpcId", group["VpcId"]) + element("securityGroupArn", group["SecurityGroupArn"])
-        + items("ipPermissions", map(permission, group["IpPermissions"]))
-        + items("ipPermissionsEgress", map(permission, group["IpPermissionsEgress"]))
-        + items("tagSet", [element("key", tag["Key"]) + element("value", tag["Value"]) for tag in group["Tags"]])
-    ) + "</item>"

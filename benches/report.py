@@ -114,9 +114,9 @@ By `make bench`, in one run of {seconds:.0f} s after building; medians of interl
 
 ## What the figures are
 
-* EC2 and Security Hub are a stub on loopback (`aws.py`) that answers at once, behind HTTPS with an RSA certificate by a throw-away authority; the
+* EC2 and Security Hub are a stub on loopback (`tests/aws_stub`) that answers at once, behind HTTPS with an RSA certificate by a throw-away authority; the
   authority stands behind all the system's root certificates in the bundle that `SSL_CERT_FILE` names, so that reading roots and handshakes count.
-  Lambda's Runtime API is `function.py`.
+  Lambda's Runtime API is the same stub's.
 * *hello-world* is `hello/`: lambda_runtime alone, no logging, one thread, the same release profile (position-independent, which the
   function is not). *Bare* is `bare.rs`: the two calls of one event by
   the SDK, with the same HTTP client.
@@ -126,7 +126,8 @@ By `make bench`, in one run of {seconds:.0f} s after building; medians of interl
 * *Evaluate only* is timed soon after the groups were read, a hundred at a time. One group in ten fails the policy. Python stops at the first permission
   that does; here all violations are found, with their ports, sources and rules.
 * *Two bare calls in a process of their own*: `bare.rs` from its start to its end, without Lambda: what the SDK, TLS and the two calls take by themselves.
-* A sweep reads GetFindings once more before it publishes its first finding over none: a finding that was archived with a time to come would hide it.
+* A sweep reads GetFindings once more before it publishes its first finding over none: a finding that was archived with a time to come would hide it; and once
+  before each import, for what events have published meanwhile.
 * The times of sweeps include waiting for Security Hub's quotas: six calls of GetFindings at once, then three a second.
 * Memory is the highest resident size (`VmHWM`), the program's own pages of the binary included.
 """)
