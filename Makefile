@@ -1,7 +1,7 @@
 # What a newcomer types: `make run`, then `make test`. `make help` lists the rest.
 .DEFAULT_GOAL := help
 SHELL := /bin/sh
-.PHONY: help run test test-core test-aws harness e2e infra bench soak fuzz sbom lint audit build package deploy tools cargo-lambda venv venv-infra lock clean
+.PHONY: help run test test-core test-aws harness e2e infra bench soak fuzz sbom lint audit build package deploy man completions tools cargo-lambda venv venv-infra lock clean
 
 PYTHON ?= python3
 # The build without AWS has a folder of its own: both kinds stay built.
@@ -79,6 +79,14 @@ deploy: tools cargo-lambda ## Builds the function and deploys the stack: make de
 
 cargo-lambda:
 	@command -v cargo-lambda >/dev/null || { echo "cargo-lambda is missing: pip install cargo-lambda (it brings zig along)"; exit 1; }
+
+man: tools ## The man pages of all commands, into target/man
+	cargo run --quiet $(CORE) --bin sg-trust -- man target/man
+
+completions: tools ## The completion scripts of all shells, into target/completions
+	@mkdir -p target/completions
+	@cargo build $(CORE) --quiet --bin sg-trust
+	@for shell in bash elvish fish powershell zsh; do $(SG_TRUST) completions $$shell >target/completions/sg-trust.$$shell || exit 1; done
 
 sbom: tools ## A bill of materials of what is shipped (CycloneDX): target/sg-trust-lambda.cdx.json, target/sg-trust.cdx.json
 	@cargo cyclonedx --version >/dev/null 2>&1 || { echo "cargo-cyclonedx is missing: cargo install --locked cargo-cyclonedx@0.5.9"; exit 1; }

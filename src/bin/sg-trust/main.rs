@@ -12,6 +12,7 @@ mod explain;
 mod input;
 #[cfg(feature = "aws")]
 mod live;
+mod man;
 mod output;
 mod policy;
 mod region;
@@ -97,6 +98,8 @@ enum Command {
         /// The shell.
         shell: clap_complete::Shell,
     },
+    /// Writes the man pages of all commands into a folder.
+    Man(man::Arguments),
 }
 
 impl SettingsArguments {
@@ -144,5 +147,6 @@ fn run(arguments: &Arguments, terminal: &mut Terminal) -> anyhow::Result<Outcome
             terminal.print(&String::from_utf8(script)?)?;
             Ok(Outcome::Nothing)
         }
+        Command::Man(arguments) => man::run(arguments),
     }
 }
