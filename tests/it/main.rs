@@ -9,6 +9,7 @@ mod asff;
 mod cli;
 mod corpus;
 mod depth;
+mod docs;
 mod groups;
 mod hostile;
 mod reference;
