@@ -20,6 +20,7 @@ use crate::finding::{Attribution, Cause, Context, Finding, Lifecycle, Subject};
 use crate::model::SecurityGroup;
 use crate::policy::Settings;
 
+pub mod clock;
 mod evaluate;
 mod event;
 mod fetch;
@@ -33,8 +34,11 @@ pub mod stats;
 pub mod store;
 mod sweep;
 #[cfg(test)]
+mod testing;
+#[cfg(test)]
 mod tests;
 
+use clock::{Clock, SystemClock};
 use plan::{Failures, Plan};
 use source::{GroupSource, SourceError};
 use stats::RunStats;
@@ -51,6 +55,8 @@ pub struct Engine<'a, S, K> {
     pub source: &'a S,
     /// Where findings are kept.
     pub store: &'a K,
+    /// What tells the time.
+    pub clock: &'a dyn Clock,
     /// Is shown every finding, also those that need not be published.
     pub observer: Option<&'a Observer<'a>>,
     /// When the run must be over.
@@ -190,6 +196,7 @@ impl<'a, S, K> Engine<'a, S, K> {
             context,
             source,
             store,
+            clock: &SystemClock,
             observer: None,
             until: None,
             swept_since: None,
@@ -198,7 +205,7 @@ impl<'a, S, K> Engine<'a, S, K> {
 
     fn time_left(&self) -> Option<Duration> {
         self.until
-            .map(|until| until.saturating_duration_since(Instant::now()))
+            .map(|until| until.saturating_duration_since(self.clock.instant()))
     }
 
     fn show(&self, findings: &[Finding]) -> Result<(), StoreError> {
@@ -268,7 +275,7 @@ impl<S: GroupSource, K: FindingStore> Engine<'_, S, K> {
     pub async fn retire(&self) -> Result<usize, EngineError> {
         let published = self.published(FindingFilter::Active).await?;
         let retired = |published: &PublishedFinding| {
-            let now = Timestamp::now();
+            let now = self.clock.now();
             let newest = published.updated_at.filter(|updated| *updated >= now);
             self.finding(
                 published.group_id.clone(),

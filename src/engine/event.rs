@@ -91,7 +91,7 @@ impl<S: GroupSource, K: FindingStore> Engine<'_, S, K> {
                 return Ok(run);
             }
         };
-        let now = Timestamp::now();
+        let now = self.clock.now();
         let is_refused = |finding: &Finding| {
             let of_finding = Some(&finding.group_id);
             refused

@@ -1,7 +1,7 @@
 //! The groups that events name, as EC2 shows them once it shows what the events prove.
 
 use std::collections::BTreeMap;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use jiff::Timestamp;
 
@@ -229,13 +229,11 @@ impl<S: GroupSource, K: FindingStore> Engine<'_, S, K> {
     pub(super) async fn wait(&self, wait: Option<Duration>) -> bool {
         /// What the call after the wait, and publishing, may take.
         const CALLS: Duration = Duration::from_secs(1);
-        let left = self
-            .until
-            .map(|until| until.saturating_duration_since(Instant::now()));
+        let left = self.time_left();
         let Some(wait) = wait.filter(|wait| left.is_none_or(|left| left > *wait + CALLS)) else {
             return false;
         };
-        tokio::time::sleep(wait).await;
+        self.clock.sleep(wait).await;
         true
     }
 }

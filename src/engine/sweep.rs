@@ -8,7 +8,7 @@
 //! published stays, and nothing half known is archived.
 
 use std::collections::{BTreeSet, HashMap};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -81,11 +81,11 @@ struct Sweep<'e, S, K> {
 impl<S: GroupSource, K: FindingStore> Engine<'_, S, K> {
     /// Makes the hub equal to the account, but for the groups that are evaluated for themselves.
     pub async fn sweep(&self, except: &BTreeSet<GroupId>) -> SweepRun {
-        let began = Instant::now();
+        let began = self.clock.instant();
         let mut sweep = Sweep {
             engine: self,
             except,
-            since: Timestamp::now(),
+            since: self.clock.now(),
             hub: Hub::default(),
             knows_archived: false,
             rules_are_refused: false,
@@ -108,7 +108,7 @@ impl<S: GroupSource, K: FindingStore> Engine<'_, S, K> {
         SweepRun {
             outcome: sweep.outcome,
             since: sweep.since,
-            took: began.elapsed(),
+            took: self.clock.instant().saturating_duration_since(began),
             stats: RunStats {
                 from_future,
                 exemptions,
@@ -138,7 +138,7 @@ impl<S: GroupSource, K: FindingStore> Sweep<'_, S, K> {
             loop {
                 self.check_time("reading the published findings")?;
                 let page = self.engine.store.published(filter, next).await?;
-                let now = Timestamp::now();
+                let now = self.engine.clock.now();
                 for finding in &page.findings {
                     self.hub.add(finding, now);
                 }
@@ -296,7 +296,7 @@ impl<S: GroupSource, K: FindingStore> Sweep<'_, S, K> {
         mut changes: Vec<Change>,
     ) -> Result<Vec<Change>, EngineError> {
         let filter = FindingFilter::ByEventSince(self.since);
-        let latest = Timestamp::now() + CLOCKS_DIFFER;
+        let latest = self.engine.clock.now() + CLOCKS_DIFFER;
         let published = self.extra(filter).await?.into_iter();
         let published: BTreeSet<_> = published
             .filter(|finding| finding.updated_at.is_some_and(|updated| updated <= latest))
@@ -313,7 +313,7 @@ impl<S: GroupSource, K: FindingStore> Sweep<'_, S, K> {
         mut changes: Vec<Change>,
     ) -> Result<Vec<Change>, EngineError> {
         if !self.knows_archived && changes.iter().any(|change| change.over.is_none()) {
-            let now = Timestamp::now();
+            let now = self.engine.clock.now();
             for finding in self.extra(FindingFilter::ArchivedAfter(now)).await? {
                 self.hub.add_future(&finding, now);
             }
