@@ -21,11 +21,6 @@ impl HubLimits {
             reads: Arc::new(RateLimiter::new(3.0, 6.0, now)),
         }
     }
-
-    #[cfg(test)]
-    pub(super) fn is_shared_with(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.imports, &other.imports) && Arc::ptr_eq(&self.reads, &other.reads)
-    }
 }
 
 /// A token bucket: so many calls at once, and so many a second.

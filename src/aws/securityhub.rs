@@ -26,7 +26,7 @@ pub struct SecurityHub {
     client: HubClient,
     scope: Scope,
     timeouts: Timeouts,
-    limits: HubLimits,
+    pub(super) limits: HubLimits,
 }
 
 impl SecurityHub {
@@ -43,11 +43,6 @@ impl SecurityHub {
             timeouts,
             limits,
         }
-    }
-
-    #[cfg(test)]
-    pub(super) fn shares_rates_with(&self, other: &Self) -> bool {
-        self.limits.is_shared_with(&other.limits)
     }
 
     /// Sends one call's findings; those that were not taken, with why.
