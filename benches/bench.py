@@ -241,6 +241,9 @@ class Bench:
         return peak
 
     def packages(self):
+        faults = {name: build.faults(self.executables[name]) for name in ("sg-trust-lambda", "sg-trust")}
+        found = "; ".join(f"{name} is {', '.join(what)}" for name, what in faults.items() if what)
+        self.rows.append(Row("both binaries position-independent and stripped", found or "yes", target="yes", is_met=not found))
         for architecture, size in build.packages(self.executables["sg-trust-lambda"]).items():
             self.rows.append(within(f"deployment package, zip, {architecture}", size / 1e6, 5, "MB"))
 

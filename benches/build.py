@@ -2,6 +2,7 @@
 
 import io
 import json
+import struct
 import subprocess
 import zipfile
 from pathlib import Path
@@ -35,6 +36,19 @@ def executables():
             if message.get("executable"):
                 found[message["target"]["name"]] = Path(message["executable"])
     return found
+
+
+def faults(executable):
+    """What a program that is shipped must not be: at a fixed address, or with its symbols. Only ELF tells."""
+    elf = executable.read_bytes()
+    if not elf.startswith(b"\x7fELF\x02\x01"):
+        return []
+    (kind,) = struct.unpack_from("<H", elf, 16)
+    (sections,) = struct.unpack_from("<Q", elf, 40)
+    size, count = struct.unpack_from("<HH", elf, 58)
+    types = [struct.unpack_from("<I", elf, sections + number * size + 4)[0] for number in range(count)]
+    found = {"at a fixed address": kind != 3, "not stripped": 2 in types}
+    return [what for what, is_so in found.items() if is_so]
 
 
 def packages(function):

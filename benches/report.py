@@ -117,8 +117,7 @@ By `make bench`, in one run of {seconds:.0f} s after building; medians of interl
 * EC2 and Security Hub are a stub on loopback (`tests/aws_stub`) that answers at once, behind HTTPS with an RSA certificate by a throw-away authority; the
   authority stands behind all the system's root certificates in the bundle that `SSL_CERT_FILE` names, so that reading roots and handshakes count.
   Lambda's Runtime API is the same stub's.
-* *hello-world* is `hello/`: lambda_runtime alone, no logging, one thread, the same release profile (position-independent, which the
-  function is not). *Bare* is `bare.rs`: the two calls of one event by
+* *hello-world* is `hello/`: lambda_runtime alone, no logging, one thread, the same release profile. *Bare* is `bare.rs`: the two calls of one event by
   the SDK, with the same HTTP client.
 * *Cold total*: from the start of the process to the answer to its first event. *Init*: to its first question for an event.
 * *Published logic* is `published.py`, on the same file of made-up groups (`groups.py`) line by line. Before they are compared, both have to find equally
