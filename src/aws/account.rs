@@ -243,8 +243,10 @@ impl AccountError {
 mod tests {
     use std::sync::Arc;
 
+    use jiff::{SignedDuration, Timestamp};
+
     use super::*;
-    use crate::aws::testing::{Answer, config, scope};
+    use crate::aws::testing::{Answer, config, config_dated, scope};
 
     fn clients(answer: impl Fn(&str) -> Answer + Send + Sync + 'static) -> Clients {
         Clients::new(config(move |_, body| answer(body)).0)
@@ -305,6 +307,38 @@ mod tests {
         let account = Account::of(clients).await.unwrap();
         let regions = account.enabled_regions().await.unwrap();
         assert_eq!(regions, ["eu-west-1", "us-east-1"].map(Region::new));
+    }
+
+    async fn store(clients: Clients) -> Result<SecurityHub, ClockError> {
+        let account = Account::of(clients).await.unwrap();
+        account.store(Timeouts::EVENT).await
+    }
+
+    fn groups(body: &str) -> Answer {
+        if body.starts_with("Action=GetCallerIdentity") {
+            return identity();
+        }
+        let body = "<DescribeSecurityGroupsResponse></DescribeSecurityGroupsResponse>";
+        (200, body.to_owned())
+    }
+
+    #[tokio::test]
+    async fn there_is_no_store_with_a_wrong_clock() {
+        for (seconds, is_right) in [(-60, false), (-20, false), (3, true), (60, false)] {
+            let date = Timestamp::now() + SignedDuration::from_secs(seconds);
+            let store = store(Clients::new(config_dated(date, groups))).await;
+            assert_eq!(store.is_ok(), is_right, "{seconds}: {store:?}");
+            if let Err(error) = store {
+                assert!(matches!(error, ClockError::Wrong(_)), "{error:?}");
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn there_is_no_store_where_ec2_does_not_tell_the_time() {
+        let error = store(clients(groups)).await.unwrap_err();
+        insta::assert_snapshot!(error, @"ec2 DescribeSecurityGroups in account 222222222222, region eu-west-1: an answer without a Date");
+        assert!(error.is_retryable());
     }
 
     /// What one invocation has used of the rates is missing for the next; another Region has rates of its own.

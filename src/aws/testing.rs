@@ -14,6 +14,8 @@ use aws_smithy_runtime_api::client::http::{
 use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_runtime_api::client::result::ConnectorError;
 use aws_smithy_types::body::SdkBody;
+use jiff::Timestamp;
+use jiff::fmt::rfc2822::DateTimePrinter;
 
 use super::client::ATTEMPTS;
 use super::timeouts::Timeouts;
@@ -37,6 +39,8 @@ pub(crate) type Answer = (u16, String);
 struct Canned<F> {
     requests: Requests,
     answer: F,
+    /// The Date of every answer.
+    date: Option<String>,
 }
 
 impl<F> fmt::Debug for Canned<F> {
@@ -63,7 +67,11 @@ where
             body,
         });
         HttpConnectorFuture::ready(answer.map(|(status, answer)| {
-            HttpResponse::new(status.try_into().unwrap(), SdkBody::from(answer))
+            let mut response = HttpResponse::new(status.try_into().unwrap(), SdkBody::from(answer));
+            if let Some(date) = &self.date {
+                response.headers_mut().insert("date", date.clone());
+            }
+            response
         }))
     }
 }
@@ -93,8 +101,22 @@ pub(crate) fn config_of_connector(
     let canned = Canned {
         requests: Arc::clone(&requests),
         answer,
+        date: None,
     };
     (config_with(canned), requests)
+}
+
+/// A configuration whose answers have this Date.
+pub(crate) fn config_dated(
+    date: Timestamp,
+    answer: impl Fn(&str) -> Answer + Send + Sync + 'static,
+) -> SdkConfig {
+    let date = DateTimePrinter::new().timestamp_to_rfc9110_string(&date);
+    config_with(Canned {
+        requests: Requests::default(),
+        answer: move |_, body: &str| Ok(answer(body)),
+        date: Some(date.unwrap()),
+    })
 }
 
 /// A configuration whose HTTP client never answers.
