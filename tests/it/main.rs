@@ -11,6 +11,7 @@ mod corpus;
 mod depth;
 mod docs;
 mod groups;
+mod help;
 mod hostile;
 mod reference;
 mod remediation;

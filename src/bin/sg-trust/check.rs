@@ -25,7 +25,7 @@ Examples:
   sg-trust check --format json groups.json | jq '.groups[] | select(.verdict == \"FAILED\").group_id'
   sg-trust check --format asff --region eu-west-1 groups.json
 
-A file holds {\"SecurityGroups\":[…]} as the AWS CLI prints it, an array, one group, or one JSON document a line.
+A file holds {\"SecurityGroups\":[…]} as the AWS CLI prints it, an array, one group, or one JSON document a line. \
 Documents that cannot be used are named, the others are evaluated, and the exit code is 2.";
 
 #[derive(Debug, clap::Args)]
@@ -37,7 +37,7 @@ pub(crate) struct Arguments {
     /// How to print the result.
     #[arg(long, value_enum, default_value_t = FormatArgument::Table)]
     format: FormatArgument,
-    /// The groups' Region, for commands and findings; where SecurityGroupArn does not tell it; then AWS_REGION, then AWS_DEFAULT_REGION.
+    /// The Region of groups whose SecurityGroupArn does not tell it; without it AWS_REGION, then AWS_DEFAULT_REGION.
     #[arg(long, value_name = "REGION", value_parser = parse_region)]
     region: Option<Region>,
 }

@@ -34,8 +34,8 @@ Examples:
   sg-trust explain sg-0123456789abcdef0 --groups groups.json
   sg-trust scan --all-regions
 
-Exit codes: 0 nothing to report; 1 at least one FAILED group (or a failed test);
-2 the command could not do its job (bad usage, unreadable input, an AWS error). 2 beats 1.";
+Exit codes: 0 nothing to report; 1 at least one FAILED group (or a failed test); 2 the command could not do its job \
+(bad usage, unreadable input, an AWS error). 2 beats 1.";
 
 /// Finds AWS security groups that trust other security groups without restriction.
 ///
@@ -54,18 +54,23 @@ struct Arguments {
 #[derive(Debug, clap::Args)]
 struct SettingsArguments {
     /// The settings file (policy.toml); without it the built-in defaults.
-    #[arg(long = "policy", value_name = "FILE", global = true)]
+    #[arg(
+        long = "policy",
+        value_name = "FILE",
+        global = true,
+        help_heading = "Settings"
+    )]
     policy_file: Option<String>,
     /// Overrides the setting `reading`.
-    #[arg(long, value_name = "READING", global = true)]
+    #[arg(long, value_name = "READING", global = true, help_heading = "Settings")]
     reading: Option<ReadingArgument>,
 }
 
 #[derive(Debug, Clone, Copy, clap::ValueEnum)]
 enum ReadingArgument {
-    /// Exactly the published detection.
+    /// Fails exactly what the published detection fails.
     Reference,
-    /// What it fails, and what opens as much in another spelling.
+    /// Fails also what opens as many ports in another way.
     Effective,
 }
 
@@ -83,9 +88,9 @@ enum Command {
     Explain(explain::Arguments),
     /// Evaluates the live account, in one Region or several.
     Scan(scan::Arguments),
-    /// Archives all own active findings in Security Hub, before the product is removed.
+    /// Archives all active findings of the product in Security Hub, before it is removed.
     Retire(retire::Arguments),
-    /// Says in words what is missing for the product to work here.
+    /// Says what is missing for the product to work in this account and Region.
     Doctor(doctor::Arguments),
     /// Shows the effective settings, or validates a settings file.
     #[command(name = "policy")]

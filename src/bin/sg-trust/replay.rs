@@ -26,19 +26,22 @@ Examples:
   sg-trust replay event.json --live
   sg-trust replay event.json --live --publish
 
-An event that is ignored exits 0 with the reason on stderr. Account and Region are the event's; where it has none, those
-of the groups.";
+An event that is ignored exits 0 with the reason on stderr. Account and Region are the event's; where it has none, \
+those of the groups.";
+
+const USAGE: &str = "sg-trust replay [OPTIONS] --groups <FILE> <EVENT>
+       sg-trust replay [OPTIONS] --live [--publish] <EVENT>";
 
 #[derive(Debug, clap::Args)]
-#[command(after_help = EXAMPLES)]
+#[command(after_help = EXAMPLES, override_usage = USAGE)]
 pub(crate) struct Arguments {
     /// A file with an event; `-` is standard input.
     #[arg(value_name = "EVENT")]
     event: String,
-    /// A snapshot of the account: the output of `aws ec2 describe-security-groups`.
+    /// The groups of the account: the output of `aws ec2 describe-security-groups`.
     #[arg(long, value_name = "FILE", required_unless_present = "live")]
     groups: Option<String>,
-    /// Against the real account, with the credentials of the environment, a profile or IAM Identity Center.
+    /// Runs against the real account, with the credentials of the environment, a profile or IAM Identity Center.
     #[arg(long, conflicts_with = "groups")]
     live: bool,
     /// Publishes in Security Hub what it prints.
@@ -47,11 +50,11 @@ pub(crate) struct Arguments {
     /// How to print what would be published.
     #[arg(long, value_enum, default_value_t = ReplayFormat::Table)]
     format: ReplayFormat,
-    /// The account, where neither the event nor the snapshot names one.
+    /// The account, where neither the event nor the groups name one.
     #[arg(long, value_name = "ACCOUNT", conflicts_with = "live", value_parser = parse_account)]
     account: Option<AccountId>,
-    /// The Region, where neither the event nor the snapshot names one; without it AWS_REGION, then AWS_DEFAULT_REGION.
-    /// Only ASFF needs one. With --live it goes before the event's.
+    /// The Region, where neither the event nor the groups name one; without it AWS_REGION, then AWS_DEFAULT_REGION. Only
+    /// ASFF needs one. With --live it goes before the event's.
     #[arg(long, value_name = "REGION", value_parser = parse_region)]
     region: Option<Region>,
 }

@@ -11,7 +11,7 @@ const EXAMPLES: &str = "\
 Examples:
   sg-trust retire --region eu-west-1 --yes
 
-Nothing else would archive them once the function is gone. Needs securityhub:GetFindings and
+Nothing else would archive them once the function is gone. Needs securityhub:GetFindings and \
 securityhub:BatchImportFindings. Remove the function, its rule and its schedule first, or it publishes them anew.";
 
 #[derive(Debug, clap::Args)]
@@ -20,7 +20,7 @@ pub(crate) struct Arguments {
     /// The Region; without it that of the environment or the profile.
     #[arg(long, value_name = "REGION", value_parser = parse_region)]
     region: Option<Region>,
-    /// Yes, archive them all.
+    /// Confirms that all of them are archived.
     #[arg(long, required = true)]
     yes: bool,
 }

@@ -14,9 +14,9 @@ Examples:
   sg-trust scan --all-regions
   sg-trust scan --publish
 
-Credentials are the environment's, a profile's (AWS_PROFILE), or those of IAM Identity Center (`aws sso login`).
-SG_TRUST_PASSED=active keeps findings of groups that passed active, as it does for the function. Needs
-ec2:DescribeSecurityGroups; with the setting rule_ids ec2:DescribeSecurityGroupRules; with --all-regions
+Credentials are the environment's, a profile's (AWS_PROFILE), or those of IAM Identity Center (`aws sso login`). \
+SG_TRUST_PASSED=active keeps findings of groups that passed active, as it does for the function. Needs \
+ec2:DescribeSecurityGroups; with the setting rule_ids ec2:DescribeSecurityGroupRules; with --all-regions \
 ec2:DescribeRegions; with --publish securityhub:GetFindings and securityhub:BatchImportFindings.";
 
 #[derive(Debug, clap::Args)]

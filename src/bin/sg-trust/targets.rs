@@ -12,8 +12,8 @@ Examples:
   sg-trust targets events/authorize-ingress.json
   sg-trust targets - < event.json | jq -r '.action, .targets[]'
 
-Never needs AWS. What a tag change means to the groups that reference the changed one is shown with settings that have
-[sensitivity]. JSON that is no event exits 2.";
+Never needs AWS. With [sensitivity] in the settings, a change of tags also evaluates the groups that reference the \
+changed one. A document that is no event exits 2.";
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]

@@ -14,8 +14,8 @@ const EXAMPLES: &str = "\
 Examples:
   sg-trust test tests/data/panther-tests.yml
 
-A file has a list `Tests`, each with Name, ExpectedResult (true: compliant) and Resource (a security group). The reading
-is always `reference`: the published detection, nothing more. Exits 1 if any result differs.";
+A file has a list `Tests`, each with Name, ExpectedResult (true: compliant) and Resource (a security group). The \
+reading is always `reference`: the published detection, nothing more. Exits 1 if any result differs.";
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
