@@ -45,11 +45,11 @@ impl Help {
                     let name = word.split_whitespace().next().unwrap();
                     help.commands.insert(name.to_owned());
                 }
-                "Options" | "Arguments" => {
-                    let into = if section == "Options" {
-                        &mut help.options
-                    } else {
+                "Options" | "Settings" | "Arguments" => {
+                    let into = if section == "Arguments" {
                         &mut help.arguments
+                    } else {
+                        &mut help.options
                     };
                     if let Some(name) = name_of(section, word).filter(|_| indent <= 6) {
                         last.clone_from(&name);
