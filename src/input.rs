@@ -6,6 +6,7 @@ mod error;
 mod kind;
 mod members;
 mod parallel;
+mod seen;
 mod snapshot;
 mod strict;
 #[cfg(test)]
@@ -18,4 +19,5 @@ mod words;
 pub use describe::GroupReader;
 pub use document::parse_group;
 pub use error::{InputError, Location};
+pub use seen::{Identities, Identity, Seen, Sighting};
 pub use snapshot::Snapshot;

@@ -1,11 +1,13 @@
 //! The groups of an account as a file has them.
 
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::io::BufRead;
 
 use jiff::Timestamp;
 
 use super::{GroupReader, InputError};
-use crate::model::{AccountId, SecurityGroup};
+use crate::model::{AccountId, GroupId, SecurityGroup};
 
 /// The groups of an account as a file has them: the embedded default in place of EC2.
 #[derive(Debug, Clone)]
@@ -15,33 +17,53 @@ pub struct Snapshot {
     at: Timestamp,
 }
 
+fn key(group: &SecurityGroup) -> (Option<AccountId>, GroupId) {
+    (group.owner_id.clone(), group.group_id.clone())
+}
+
 impl Snapshot {
-    /// Reads a snapshot: the same JSON that `check` takes. One bad document makes the whole unusable: a group that
-    /// could not be read must not look like one that is gone.
-    ///
-    /// # Errors
-    /// When a document cannot be read, or an id stands twice.
-    pub fn read(name: &str, reader: impl BufRead, at: Timestamp) -> Result<Self, InputError> {
-        let groups = GroupReader::new(name, reader).collect::<Result<Vec<_>, _>>()?;
-        let mut ids: Vec<_> = groups.iter().map(|group| &group.group_id).collect();
-        ids.sort_unstable();
-        if let Some(twice) = ids.windows(2).find_map(|pair| {
-            if let [a, b] = pair {
-                (a == b).then_some(*a)
-            } else {
-                None
-            }
-        }) {
-            return Err(InputError::of_file(
-                name,
-                format!("security group {twice} stands there twice: which is it?"),
-            ));
-        }
-        Ok(Self {
-            groups,
+    /// An account without groups, at a moment.
+    #[must_use]
+    pub fn empty(at: Timestamp) -> Self {
+        Self {
+            groups: Vec::new(),
             account: None,
             at,
-        })
+        }
+    }
+
+    /// Adds the groups of a file: the same JSON that `check` takes. One bad document makes the whole unusable: a group
+    /// that could not be read must not look like one that is gone.
+    ///
+    /// # Errors
+    /// When a document cannot be read, or two groups of one owner and id differ.
+    pub fn add(&mut self, name: &str, reader: impl BufRead) -> Result<(), InputError> {
+        let mut known: HashMap<_, _> = HashMap::new();
+        for (index, group) in self.groups.iter().enumerate() {
+            known.insert(key(group), index);
+        }
+        let groups = &mut self.groups;
+        GroupReader::new(name, reader).for_each(
+            |group| group,
+            |location, group| {
+                let group = group?;
+                match known.entry(key(&group)) {
+                    Entry::Vacant(entry) => {
+                        entry.insert(groups.len());
+                        groups.push(group);
+                    }
+                    Entry::Occupied(entry) if groups.get(*entry.get()) == Some(&group) => {}
+                    Entry::Occupied(_) => {
+                        let problem = format!(
+                            "security group {} stands there twice, with different contents: leave one out",
+                            group.group_id
+                        );
+                        return Err(InputError::at(name, location, problem));
+                    }
+                }
+                Ok(())
+            },
+        )
     }
 
     /// The same, seen by the account that owns some of its groups.

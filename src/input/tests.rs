@@ -389,132 +389,133 @@ fn messages_tell_what_is_wrong_and_what_to_do() {
     ] {
         let (ids, errors) = read(text);
         assert!(ids.is_empty() && !errors.is_empty(), "{text}: {errors:?}");
-        said += &format!("{}\n", text.trim());
+        said += &format!("> {}\n", text.trim());
         for error in errors {
             said += &format!("    {error}\n");
         }
     }
     insta::assert_snapshot!(said, @r#"
+    > 
         f: no JSON document: it is empty (did the command that should fill it fail?)
-    An error occurred (AuthFailure) when calling the DescribeSecurityGroups operation
+    > An error occurred (AuthFailure) when calling the DescribeSecurityGroups operation
         f:1: not JSON: it begins with `An error occurred (AuthFailure) when calling the DescribeSe…`: give the output of `aws ec2 describe-security-groups`
-    SecurityGroups:
+    > SecurityGroups:
     - Description: default
       GroupId: sg-1
         f:1: not JSON: it looks like YAML: give the output of `aws ec2 describe-security-groups` with `--output json`
-    - GroupId: sg-1
+    > - GroupId: sg-1
       IpPermissions: []
         f:1: not JSON: it looks like YAML: give the output of `aws ec2 describe-security-groups` with `--output json`
-    ------------------
+    > ------------------
     |DescribeSecurityGroups|
         f:1: not JSON: it looks like a table: give the output of `aws ec2 describe-security-groups` with `--output json`
-    SECURITYGROUPS	default	sg-1
+    > SECURITYGROUPS	default	sg-1
         f:1: not JSON: it looks like the text format of the AWS CLI: give the output of `aws ec2 describe-security-groups` with `--output json`
-    <DescribeSecurityGroupsResponse>
+    > <DescribeSecurityGroupsResponse>
         f:1: not JSON: it looks like XML: give the output of `aws ec2 describe-security-groups` with `--output json`
-    {"SecurityGroups":[],"NextToken":"eyJ"}
+    > {"SecurityGroups":[],"NextToken":"eyJ"}
         f:1: there is a NextToken: this is one page of several, and the others are missing (leave out --no-paginate, --max-items and --max-results)
-    {"NextToken":"eyJ","SecurityGroups":[]}
+    > {"NextToken":"eyJ","SecurityGroups":[]}
         f:1: there is a NextToken: this is one page of several, and the others are missing (leave out --no-paginate, --max-items and --max-results)
-    {"SecurityGroups":null}
+    > {"SecurityGroups":null}
         f:1: `SecurityGroups` is null, not a list: give the output of `aws ec2 describe-security-groups` as it is
-    {"SecurityGroups":{}}
+    > {"SecurityGroups":{}}
         f:1: `SecurityGroups` is {}, not a list: give the output of `aws ec2 describe-security-groups` as it is
-    {"SecurityGroups":[],"SecurityGroups":[]}
+    > {"SecurityGroups":[],"SecurityGroups":[]}
         f:1: `SecurityGroups` stands there twice
-    {"securityGroups":[]}
+    > {"securityGroups":[]}
         f:1: `securityGroups` must be spelt `SecurityGroups`, as `aws ec2 describe-security-groups` prints it (AWS Config and CloudTrail spell it otherwise): ignoring it could hide a violation
-    {"nextToken":"x","SecurityGroups":[]}
+    > {"nextToken":"x","SecurityGroups":[]}
         f:1: `nextToken` must be spelt `NextToken`, as `aws ec2 describe-security-groups` prints it (AWS Config and CloudTrail spell it otherwise): ignoring it could hide a violation
-    {"SecurityGroups":[],"GroupId":"sg-1","IpPermissions":[]}
+    > {"SecurityGroups":[],"GroupId":"sg-1","IpPermissions":[]}
         f:1: it has `SecurityGroups` and members of a security group: give one or the other
-    {"GroupId":"sg-1","IpPermissions":[],"NextToken":"x"}
+    > {"GroupId":"sg-1","IpPermissions":[],"NextToken":"x"}
         f:1: there is a NextToken: this is one page of several, and the others are missing (leave out --no-paginate, --max-items and --max-results)
-    null
+    > null
         f:1: neither a security group nor an answer with `SecurityGroups` (it is null): give the output of `aws ec2 describe-security-groups`, an array of groups, or one
-    3
+    > 3
         f:1: neither a security group nor an answer with `SecurityGroups` (it is 3): give the output of `aws ec2 describe-security-groups`, an array of groups, or one
-    {}
+    > {}
         f:1: neither a security group nor an answer with `SecurityGroups` (it is an empty object): give the output of `aws ec2 describe-security-groups`, an array of groups, or one
-    {"a":1,"b":2,"c":3,"d":4,"e":5,"f":6,"g":7}
+    > {"a":1,"b":2,"c":3,"d":4,"e":5,"f":6,"g":7}
         f:1: neither a security group nor an answer with `SecurityGroups` (it has `a`, `b`, `c`, `d`, `e` and 2 more members): give the output of `aws ec2 describe-security-groups`, an array of groups, or one
-    {"data":{"SecurityGroups":[]}}
+    > {"data":{"SecurityGroups":[]}}
         f:1: the groups are inside `data`: give that alone, as with `jq .data`
-    {"SecurityGroupRules":[{"SecurityGroupRuleId":"sgr-1","GroupId":"sg-1"}]}
+    > {"SecurityGroupRules":[{"SecurityGroupRuleId":"sgr-1","GroupId":"sg-1"}]}
         f:1: it is the answer of describe-security-group-rules, which has rules without their groups: give the output of `aws ec2 describe-security-groups`
-    [{"SecurityGroupRuleId":"sgr-1","GroupId":"sg-1"}]
+    > [{"SecurityGroupRuleId":"sgr-1","GroupId":"sg-1"}]
         f:1: group [0]: it is a rule of describe-security-group-rules: give the output of `aws ec2 describe-security-groups`
-    {"NetworkInterfaces":[],"Other":1}
+    > {"NetworkInterfaces":[],"Other":1}
         f:1: neither a security group nor an answer with `SecurityGroups` (it has `NetworkInterfaces`, `Other`): give the output of `aws ec2 describe-security-groups`, an array of groups, or one
-    {"version":"0","detail-type":"AWS API Call via CloudTrail","detail":{}}
+    > {"version":"0","detail-type":"AWS API Call via CloudTrail","detail":{}}
         f:1: it is an event of EventBridge: give it to `sg-trust targets` or `sg-trust replay`
-    {"eventVersion":"1","eventSource":"ec2.amazonaws.com","eventName":"X"}
+    > {"eventVersion":"1","eventSource":"ec2.amazonaws.com","eventName":"X"}
         f:1: it is a CloudTrail record: give it to `sg-trust targets` or `sg-trust replay`
-    {"Records":[]}
+    > {"Records":[]}
         f:1: it is a CloudTrail log file, or a batch of SQS or SNS: give it to `sg-trust targets` or `sg-trust replay`
-    {"resourceType":"AWS::EC2::SecurityGroup","configuration":{}}
+    > {"resourceType":"AWS::EC2::SecurityGroup","configuration":{}}
         f:1: it is an item of AWS Config: give it to `sg-trust targets` or `sg-trust replay`
-    {"format_version":"1.2","terraform_version":"1.9","planned_values":{}}
+    > {"format_version":"1.2","terraform_version":"1.9","planned_values":{}}
         f:1: it is a plan or state of Terraform, not groups as they are in EC2: give the output of `aws ec2 describe-security-groups`
-    {"AWSTemplateFormatVersion":"2010-09-09","Resources":{}}
+    > {"AWSTemplateFormatVersion":"2010-09-09","Resources":{}}
         f:1: it is a template of CloudFormation, not groups as they are in EC2: give the output of `aws ec2 describe-security-groups`
-    {"version":1,"policy":"x","groups":[]}
+    > {"version":1,"policy":"x","groups":[]}
         f:1: it is a report of sg-trust: give the output of `aws ec2 describe-security-groups`
-    {"groupId":"sg-1","ipPermissions":[]}
+    > {"groupId":"sg-1","ipPermissions":[]}
         f:1: `groupId` must be spelt `GroupId`, as `aws ec2 describe-security-groups` prints it (AWS Config and CloudTrail spell it otherwise): ignoring it could hide a violation
-    {"GroupId":"sg-1"}
+    > {"GroupId":"sg-1"}
         f:1: security group sg-1 has no `IpPermissions` (null would do): without it nothing can be said about the group
-    {"GroupId":"","IpPermissions":[]}
+    > {"GroupId":"","IpPermissions":[]}
         f:1: a security group: GroupId must not be empty
-    {"GroupId":null,"IpPermissions":[]}
+    > {"GroupId":null,"IpPermissions":[]}
         f:1: a security group: GroupId must not be empty
-    {"GroupId":7,"IpPermissions":[]}
+    > {"GroupId":7,"IpPermissions":[]}
         f:1: a security group: GroupId is 7, and must be a string
-    {"IpPermissions":[]}
+    > {"IpPermissions":[]}
         f:1: a security group has no `GroupId`: give the output of `aws ec2 describe-security-groups`, whole
-    {"GroupId":"sg-1","ipPermissions":[]}
+    > {"GroupId":"sg-1","ipPermissions":[]}
         f:1: security group sg-1: ipPermissions must be spelt `IpPermissions`, as `aws ec2 describe-security-groups` prints it (AWS Config and CloudTrail spell it otherwise): ignoring it could hide a violation
-    {"GroupId":"sg-1","IpPermissions":[],"IpPermissions":[]}
+    > {"GroupId":"sg-1","IpPermissions":[],"IpPermissions":[]}
         f:1: security group sg-1 has `IpPermissions` twice
-    {"GroupId":"sg-1","IpPermissions":{}}
+    > {"GroupId":"sg-1","IpPermissions":{}}
         f:1: security group sg-1: IpPermissions is an object, and must be a list
-    {"GroupId":"sg-1","IpPermissions":[null]}
+    > {"GroupId":"sg-1","IpPermissions":[null]}
         f:1: security group sg-1: IpPermissions[0] is null, and must be a permission
-    {"GroupId":"sg-1","IpPermissions":[["tcp"]]}
+    > {"GroupId":"sg-1","IpPermissions":[["tcp"]]}
         f:1: security group sg-1: IpPermissions[0] is a list, and must be a permission
-    {"GroupId":"sg-1","IpPermissions":[{"IpProtocol":"-1"}]}
+    > {"GroupId":"sg-1","IpPermissions":[{"IpProtocol":"-1"}]}
         f:1: security group sg-1: IpPermissions[0] has no `UserIdGroupPairs` (null would do): a --query that leaves it out hides the groups that are let in; give the output of `aws ec2 describe-security-groups`, whole
-    {"GroupId":"sg-1","IpPermissions":[{"IpProtocol":"-1","UserIdGroupPair":[{"GroupId":"sg-2"}]}]}
+    > {"GroupId":"sg-1","IpPermissions":[{"IpProtocol":"-1","UserIdGroupPair":[{"GroupId":"sg-2"}]}]}
         f:1: security group sg-1: IpPermissions[0] has no `UserIdGroupPairs` (null would do): a --query that leaves it out hides the groups that are let in; give the output of `aws ec2 describe-security-groups`, whole
-    {"GroupId":"sg-1","IpPermissions":[{"userIdGroupPairs":[{}]}]}
+    > {"GroupId":"sg-1","IpPermissions":[{"userIdGroupPairs":[{}]}]}
         f:1: security group sg-1: IpPermissions[0].userIdGroupPairs must be spelt `UserIdGroupPairs`, as `aws ec2 describe-security-groups` prints it (AWS Config and CloudTrail spell it otherwise): ignoring it could hide a violation
-    {"GroupId":"sg-1","IpPermissions":[{"UserIdGroupPairs":null,"FROMPORT":1}]}
+    > {"GroupId":"sg-1","IpPermissions":[{"UserIdGroupPairs":null,"FROMPORT":1}]}
         f:1: security group sg-1: IpPermissions[0].FROMPORT must be spelt `FromPort`, as `aws ec2 describe-security-groups` prints it (AWS Config and CloudTrail spell it otherwise): ignoring it could hide a violation
-    {"GroupId":"sg-1","IpPermissions":[{"UserIdGroupPairs":[{"GroupId":"sg-2"},{"groupId":"sg-2"}]}]}
+    > {"GroupId":"sg-1","IpPermissions":[{"UserIdGroupPairs":[{"GroupId":"sg-2"},{"groupId":"sg-2"}]}]}
         f:1: security group sg-1: IpPermissions[0].UserIdGroupPairs[1].groupId must be spelt `GroupId`, as `aws ec2 describe-security-groups` prints it (AWS Config and CloudTrail spell it otherwise): ignoring it could hide a violation
-    {"GroupId":"sg-1","IpPermissions":[{"UserIdGroupPairs":null,"FromPort":"0"}]}
+    > {"GroupId":"sg-1","IpPermissions":[{"UserIdGroupPairs":null,"FromPort":"0"}]}
         f:1: security group sg-1: IpPermissions[0].FromPort is the string "0", and must be a whole number
-    {"GroupId":"sg-1","IpPermissions":[{"UserIdGroupPairs":null,"FromPort":22.5}]}
+    > {"GroupId":"sg-1","IpPermissions":[{"UserIdGroupPairs":null,"FromPort":22.5}]}
         f:1: security group sg-1: IpPermissions[0].FromPort is 22.5, and must be a whole number
-    {"GroupId":"sg-1","IpPermissions":[{"UserIdGroupPairs":null,"ToPort":true}]}
+    > {"GroupId":"sg-1","IpPermissions":[{"UserIdGroupPairs":null,"ToPort":true}]}
         f:1: security group sg-1: IpPermissions[0].ToPort is true, and must be a whole number
-    {"GroupId":"sg-1","IpPermissions":[{"UserIdGroupPairs":{}}]}
+    > {"GroupId":"sg-1","IpPermissions":[{"UserIdGroupPairs":{}}]}
         f:1: security group sg-1: IpPermissions[0].UserIdGroupPairs is an object, and must be a list
-    {"GroupId":"sg-1","IpPermissions":[{"UserIdGroupPairs":null,"IpProtocol":[]}]}
+    > {"GroupId":"sg-1","IpPermissions":[{"UserIdGroupPairs":null,"IpProtocol":[]}]}
         f:1: security group sg-1: IpPermissions[0].IpProtocol is a list, and must be a protocol's name or number
-    {"GroupId":"sg-1","IpPermissions":[],"Tags":[{"key":"a"}]}
+    > {"GroupId":"sg-1","IpPermissions":[],"Tags":[{"key":"a"}]}
         f:1: security group sg-1: Tags[0].key must be spelt `Key`, as `aws ec2 describe-security-groups` prints it (AWS Config and CloudTrail spell it otherwise): ignoring it could hide a violation
-    {"GroupId":"sg-1","IpPermissions":[],"Tags":"a"}
+    > {"GroupId":"sg-1","IpPermissions":[],"Tags":"a"}
         f:1: security group sg-1: Tags is the string "a", and must be an object, or a list of {Key, Value}
-    {"GroupId":"sg-1","IpPermissions":[],"OwnerId":123456789012}
+    > {"GroupId":"sg-1","IpPermissions":[],"OwnerId":123456789012}
         f:1: security group sg-1: OwnerId is 123456789012, and must be a string
-    [{"GroupId":"sg-1"},[[]],{"SecurityGroups":[3]}]
+    > [{"GroupId":"sg-1"},[[]],{"SecurityGroups":[3]}]
         f:1: group [0]: security group sg-1 has no `IpPermissions` (null would do): without it nothing can be said about the group
         f:1: answer [1]: group [0]: a list within the list of an answer: its elements must be security groups
         f:1: answer [2]: group [0]: neither a security group nor an answer with `SecurityGroups` (it is 3): give the output of `aws ec2 describe-security-groups`, an array of groups, or one
-    {'SecurityGroups': []}
+    > {'SecurityGroups': []}
         f:1: not JSON: key must be a string
-    [
+    > [
     {"GroupId":"sg-1",
     "IpPermissions":[
     {"UserIdGroupPairs":null,"FromPort":"x"}]}]

@@ -1,5 +1,6 @@
 //! Any format, put together group by group.
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
 
 use serde::Serialize;
@@ -20,6 +21,40 @@ pub enum Format {
     Ndjson,
     /// One array of Security Hub findings.
     Asff,
+}
+
+impl Format {
+    /// A group as an element of a report, in any format but ASFF, which has findings.
+    ///
+    /// # Errors
+    /// When the group cannot be written in the format.
+    pub fn group(
+        self,
+        group: &SecurityGroup,
+        verdict: &Verdict,
+        region: Option<&Region>,
+    ) -> Result<String, ReportError> {
+        let line = || json::to_line(&json::Group::new(group, verdict, region));
+        match self {
+            Self::Table => Ok(table::group(group, verdict, region)),
+            Self::Json => Ok(line()?),
+            Self::Ndjson => Ok(line()? + "\n"),
+            Self::Asff => Err(ReportError::NeedsFinding),
+        }
+    }
+
+    /// The finding of a group that was evaluated, as an element of a report.
+    ///
+    /// # Errors
+    /// When the finding cannot be written in the format.
+    pub fn finding(self, finding: &Finding) -> Result<String, ReportError> {
+        match &finding.subject {
+            Subject::Evaluated(group, verdict) if self != Self::Asff => {
+                self.group(group, verdict, Some(&finding.context.scope.region))
+            }
+            _ => Ok(json::to_pretty(&asff::render(finding)?)?),
+        }
+    }
 }
 
 /// How many groups came out how.
@@ -101,16 +136,14 @@ impl Report {
         verdict: &Verdict,
         region: Option<&Region>,
     ) -> Result<String, ReportError> {
-        self.summary.count(verdict.status);
-        match self.format {
-            Format::Table => Ok(self.begin_table(table::group(group, verdict, region))),
-            Format::Json => {
-                let line = json::to_line(&json::Group::new(group, verdict, region))?;
-                Ok(self.element(&line))
-            }
-            Format::Ndjson => Ok(json::to_line(&json::Group::new(group, verdict, region))? + "\n"),
-            Format::Asff => Err(ReportError::NeedsFinding),
-        }
+        let element = self.format.group(group, verdict, region)?;
+        Ok(self.before(verdict.status, &element).into_owned() + &element)
+    }
+
+    /// Counts a group that was evaluated: what to write before its element.
+    pub fn before(&mut self, status: Status, element: &str) -> Cow<'static, str> {
+        self.summary.count(status);
+        self.separator(element)
     }
 
     /// Adds a finding.
@@ -118,26 +151,20 @@ impl Report {
     /// # Errors
     /// When the finding cannot be written in the format.
     pub fn finding(&mut self, finding: &Finding) -> Result<String, ReportError> {
-        let as_asff = self.format == Format::Asff;
-        match &finding.subject {
-            Subject::Evaluated(group, verdict) if !as_asff => {
-                return self.group(group, verdict, Some(&finding.context.scope.region));
-            }
-            Subject::Evaluated(_, verdict) => self.summary.count(verdict.status),
-            Subject::Gone | Subject::Retired => self.summary.archived += 1,
+        if let Subject::Evaluated(_, verdict) = &finding.subject {
+            let element = self.format.finding(finding)?;
+            return Ok(self.before(verdict.status, &element).into_owned() + &element);
         }
-        match self.format {
-            Format::Asff => {
-                let rendered = asff::render(finding)?;
-                let text = json::to_pretty(&rendered)?;
-                Ok(self.element(&text))
-            }
-            Format::Table => Ok(self.begin_table(table::gone(finding.group_id.as_str()))),
+        self.summary.archived += 1;
+        let element = match self.format {
+            Format::Asff => self.format.finding(finding)?,
+            Format::Table => table::gone(finding.group_id.as_str()),
             Format::Json | Format::Ndjson => {
                 self.gone.push(finding.group_id.as_str().to_owned());
-                Ok(String::new())
+                return Ok(String::new());
             }
-        }
+        };
+        Ok(self.separator(&element).into_owned() + &element)
     }
 
     /// Ends the report.
@@ -151,7 +178,7 @@ impl Report {
             Format::Table => format!("\n{}", table::totals(&self.summary)),
             Format::Json => {
                 let begin = if is_empty {
-                    self.traffic()
+                    self.begin()
                 } else {
                     String::new()
                 };
@@ -167,7 +194,7 @@ impl Report {
         })
     }
 
-    fn traffic(&mut self) -> String {
+    fn begin(&mut self) -> String {
         self.is_begun = true;
         match self.format {
             Format::Json => format!("{{\"version\":1,\"policy\":\"{}\",\"groups\":[", policy::ID),
@@ -177,20 +204,12 @@ impl Report {
         }
     }
 
-    fn element(&mut self, text: &str) -> String {
-        let before = if self.is_begun {
-            ",\n".to_owned()
-        } else {
-            self.traffic() + "\n"
-        };
-        before + text
-    }
-
-    fn begin_table(&mut self, block: String) -> String {
-        if block.is_empty() || self.is_begun {
-            block
-        } else {
-            self.traffic() + &block
+    fn separator(&mut self, element: &str) -> Cow<'static, str> {
+        match (self.format, self.is_begun) {
+            (Format::Json | Format::Asff, false) => Cow::Owned(self.begin() + "\n"),
+            (Format::Json | Format::Asff, true) => Cow::Borrowed(",\n"),
+            (Format::Table, false) if !element.is_empty() => Cow::Owned(self.begin()),
+            _ => Cow::Borrowed(""),
         }
     }
 }

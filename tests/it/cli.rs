@@ -82,7 +82,7 @@ fn exit_codes_mean_something() {
         (&["explain", "sg-0b", "--groups", "-"], PASSED.to_owned(), 0),
         (&["explain", "sg-abc123", "--groups", "-"], FAILED.to_owned(), 1),
         (&["explain", "sg-0c", "--groups", "-"], PASSED.to_owned(), 2),
-        (&["explain", "sg-0b", "--groups", "-"], format!("{PASSED}\n{PASSED}"), 2),
+        (&["explain", "sg-0b", "--groups", "-"], format!("{PASSED}\n{PASSED}"), 0),
     ] {
         let Run { code: actual, err, .. } = run(arguments, &input);
         assert_eq!(actual, code, "{arguments:?} {input}: {err}");
@@ -471,7 +471,7 @@ fn a_wrong_region_in_the_environment_leaves_the_array_whole() {
     );
     let findings: Vec<Value> = serde_json::from_str(&out).unwrap();
     assert_eq!((code, findings.len()), (2, 1), "{err}");
-    insta::assert_snapshot!(err, @r#"sg-trust: standard input: security group sg-abc123: AWS_REGION is "nonsense": not a Region's code, such as eu-west-1"#);
+    insta::assert_snapshot!(err, @r#"sg-trust: standard input:2: security group sg-abc123: AWS_REGION is "nonsense": not a Region's code, such as eu-west-1"#);
 }
 
 #[test]
@@ -513,8 +513,122 @@ fn a_region_that_contradicts_the_arn_is_an_error_of_the_group() {
         );
         assert_eq!(
             err,
-            "sg-trust: standard input: security group sg-0a: its SecurityGroupArn says us-east-1, and --region says eu-west-1: \
+            "sg-trust: standard input:1: security group sg-0a: its SecurityGroupArn says us-east-1, and --region says eu-west-1: \
              leave --region out, or give it with the groups of that Region alone\n"
+        );
+    }
+}
+
+#[test]
+fn a_group_that_comes_twice_is_printed_once() {
+    let twice = format!("{FAILED}\n{PASSED}\n");
+    let pretty: Value = serde_json::from_str(FAILED).unwrap();
+    let again = format!("{twice}[{PASSED}]\n{pretty:#}\n");
+    for format in ["table", "json", "ndjson", "asff"] {
+        let check = |input: &str| {
+            run(
+                &["check", "-", "--format", format, "--region", "eu-west-1"],
+                input,
+            )
+        };
+        let (once, again) = (check(&twice), check(&again));
+        let without_times = |out: &str| -> Vec<String> {
+            let lines = out.lines().filter(|line| !line.contains("At\": \""));
+            lines.map(str::to_owned).collect()
+        };
+        assert_eq!((again.code, again.err.as_str()), (1, ""));
+        assert_eq!(
+            without_times(&again.out),
+            without_times(&once.out),
+            "{format}"
+        );
+    }
+}
+
+#[test]
+fn of_different_groups_of_one_id_the_first_stands() {
+    let other = FAILED.replace("sg-def123", "sg-0c");
+    let of_other_owner = FAILED.replace(
+        "\"OwnerId\":\"123456789012\"",
+        "\"OwnerId\":\"222222222222\"",
+    );
+    for settings in [&[][..], &["--policy", "tests/data/sensitivity.toml"]] {
+        let arguments = [&["check", "-", "--format", "json"], settings].concat();
+        let Run { code, out, err } = run(
+            &arguments,
+            &format!("{FAILED}\n{other}\n{of_other_owner}\n"),
+        );
+        let report: Value = serde_json::from_str(&out).unwrap();
+        assert_eq!(
+            (code, &report["summary"]["groups"]),
+            (2, &Value::from(2)),
+            "{err}"
+        );
+        assert!(out.contains("sg-def123") && !out.contains("sg-0c"), "{out}");
+        assert_eq!(
+            err,
+            "sg-trust: standard input:2: security group sg-abc123 came before with other contents: the first counts\n"
+        );
+    }
+    for arguments in [
+        &["explain", "sg-abc123", "--groups", "-"][..],
+        &[
+            "replay",
+            "events/schedule.json",
+            "--groups",
+            "-",
+            "--account",
+            "123456789012",
+        ],
+    ] {
+        let Run { code, out, err } = run(arguments, &format!("{FAILED}\n{FAILED}\n{other}\n"));
+        assert_eq!((code, out.as_str()), (2, ""));
+        assert_eq!(
+            err,
+            "sg-trust: standard input:3: security group sg-abc123 stands there twice, with different contents: leave one out\n"
+        );
+    }
+}
+
+#[test]
+fn a_directory_means_its_json_files() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().to_str().unwrap();
+    let empty = run(&["check", path], "");
+    assert_eq!(
+        (empty.code, empty.out.as_str()),
+        (2, "0 groups: 0 passed, 0 failed, 0 exempt\n")
+    );
+    assert_eq!(
+        empty.err,
+        format!("sg-trust: {path}: the directory has no *.json\n")
+    );
+    let write = |name: &str, text: &str| std::fs::write(directory.path().join(name), text).unwrap();
+    write("b_eu-west-1.json", FAILED);
+    write("a_us-east-1.json", PASSED);
+    write("c.json", "nonsense");
+    write("notes.txt", "nonsense");
+    let Run { code, out, err } = run(&["check", path, "--format", "ndjson"], "");
+    let ids: Vec<Value> = out
+        .lines()
+        .map(|line| serde_json::from_str::<Value>(line).unwrap()["group_id"].clone())
+        .collect();
+    assert_eq!((code, ids), (2, vec!["sg-0b".into(), "sg-abc123".into()]));
+    assert!(
+        err.contains("c.json:1: not JSON") && err.lines().count() == 1,
+        "{err}"
+    );
+    std::fs::remove_file(directory.path().join("c.json")).unwrap();
+    for (arguments, code) in [
+        (&["check", path][..], 1),
+        (&["explain", "sg-abc123", "--groups", path], 1),
+        (&["replay", "events/schedule.json", "--groups", path], 1),
+    ] {
+        let run = run(arguments, "");
+        assert!(
+            run.code == code && run.out.contains("sg-abc123"),
+            "{}",
+            run.err
         );
     }
 }

@@ -1,22 +1,21 @@
 //! `check`: evaluates security groups from JSON.
 
-use std::collections::btree_map::Entry;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::sync::Arc;
+use std::collections::BTreeSet;
+use std::io::Write as _;
 
-use anyhow::Context as _;
 use jiff::Timestamp;
-use sg_trust::finding::{Context, Finding, Passed};
-use sg_trust::input::GroupReader;
-use sg_trust::model::Scope;
-use sg_trust::model::{GroupId, Partition, Region, SecurityGroup};
+use sg_trust::input::{GroupReader, InputError, Location, Seen, Sighting};
+use sg_trust::model::Region;
 use sg_trust::policy::exemption::{self, Usage};
-use sg_trust::policy::{ReferencedGroups, Settings, Verdict, day_of};
-use sg_trust::report::{Format, Report};
+use sg_trust::policy::{ReferencedGroups, Settings, day_of};
+use sg_trust::report::Report;
 
-use crate::input::open;
+use crate::evaluation::{Begun, Element, Evaluation, Work};
+use crate::input::{files, open};
+use crate::output::FormatArgument;
 use crate::region::{Regions, parse_region};
 use crate::terminal::{Outcome, Terminal};
+use crate::waiting::{Held, Waiting};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -25,13 +24,15 @@ Examples:
   sg-trust check --format json groups.json | jq '.groups[] | select(.verdict == \"FAILED\").group_id'
   sg-trust check --format asff --region eu-west-1 groups.json
 
-A file holds {\"SecurityGroups\":[…]} as the AWS CLI prints it, an array, one group, or one JSON document a line. \
-Documents that cannot be used are named, the others are evaluated, and the exit code is 2.";
+A file holds {\"SecurityGroups\":[…]} as the AWS CLI prints it, an array, one group, or one JSON document a line; \
+of a directory the *.json are read. \
+Documents that cannot be used are named, the others are evaluated, and the exit code is 2. \
+A group that several files have is printed once.";
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Arguments {
-    /// Files with security groups; `-` is standard input.
+    /// Files with security groups, or directories of such files; `-` is standard input.
     #[arg(required = true, value_name = "FILE")]
     files: Vec<String>,
     /// How to print the result.
@@ -42,243 +43,201 @@ pub(crate) struct Arguments {
     region: Option<Region>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-pub(crate) enum FormatArgument {
-    /// Columns for people.
-    Table,
-    /// One document: groups and a summary.
-    Json,
-    /// One group a line, no summary.
-    Ndjson,
-    /// One array of Security Hub findings.
-    Asff,
-}
-
-impl From<FormatArgument> for Format {
-    fn from(argument: FormatArgument) -> Self {
-        match argument {
-            FormatArgument::Table => Self::Table,
-            FormatArgument::Json => Self::Json,
-            FormatArgument::Ndjson => Self::Ndjson,
-            FormatArgument::Asff => Self::Asff,
-        }
-    }
-}
-
 pub(crate) fn run(
     arguments: &Arguments,
     policy: &Settings,
     terminal: &mut Terminal,
 ) -> anyhow::Result<Outcome> {
-    let mut check = Check {
-        arguments,
+    let format = arguments.format;
+    let seen = Seen::default();
+    let evaluation = Evaluation {
         policy,
-        regions: match arguments.format {
+        regions: match format {
             FormatArgument::Asff => Regions::new(arguments.region.clone()),
             _ => Regions::optional(arguments.region.clone()),
         },
-        report: Report::new(arguments.format.into()),
-        peers: ReferencedGroups::default(),
-        waiting: Waiting::default(),
-        usage: Usage::default(),
+        format: format.into(),
+        identities: seen.identities(),
         now: Timestamp::now(),
     };
+    let mut check = Check {
+        evaluation: &evaluation,
+        format,
+        report: Report::new(format.into()),
+        seen,
+        referenced: ReferencedGroups::default(),
+        waiting: Waiting::default(),
+        usage: Usage::default(),
+        terminal,
+    };
+    let mut all = Vec::new();
     for path in &arguments.files {
-        let (name, reader) = match open(path) {
-            Ok(opened) => opened,
-            Err(error) => {
-                terminal.complain(&format!("{error:#}"));
-                continue;
-            }
-        };
-        for group in GroupReader::new(name, reader) {
-            match group {
-                Ok(group) => check.take(name, group, terminal)?,
-                Err(error) => terminal.complain(&error.to_string()),
-            }
-            // Nobody reads what would be printed, and nothing more can change the exit code for the better.
-            if terminal.is_closed() && check.report.summary().failed > 0 {
-                return Ok(Outcome::Failed);
-            }
+        match files(path) {
+            Ok(files) => all.extend(files),
+            Err(error) => check.terminal.complain(&format!("{error:#}")),
         }
     }
-    check.finish(terminal)
+    for path in &all {
+        match check.file(path) {
+            Ok(()) => {}
+            // Nothing more can change the exit code for the better.
+            Err(Stop::NobodyReads) => return Ok(Outcome::Failed),
+            Err(Stop::Failed(error)) => return Err(error),
+        }
+    }
+    check.finish()
 }
 
 /// A run over groups as they come.
 struct Check<'a> {
-    arguments: &'a Arguments,
-    policy: &'a Settings,
-    regions: Regions,
+    evaluation: &'a Evaluation<'a>,
+    format: FormatArgument,
     report: Report,
-    peers: ReferencedGroups,
+    seen: Seen,
+    referenced: ReferencedGroups,
     waiting: Waiting<'a>,
     usage: Usage,
-    now: Timestamp,
+    terminal: &'a mut Terminal,
 }
 
-/// Groups with violations, held until the groups that they let in have come: with `[sensitivity]` the severity depends on
-/// those.
-#[derive(Default)]
-struct Waiting<'a> {
-    groups: BTreeMap<usize, Held<'a>>,
-    /// By the groups that they wait for.
-    waiters: HashMap<GroupId, Vec<usize>>,
-    next: usize,
+/// Why a run ends before the last group.
+enum Stop {
+    /// The reader of the results went away, and a group failed.
+    NobodyReads,
+    Failed(anyhow::Error),
 }
 
-struct Held<'a> {
-    input: &'a str,
-    group: SecurityGroup,
-    /// For how many groups it waits.
-    waits_for: usize,
-}
-
-impl<'a> Waiting<'a> {
-    fn hold(&mut self, input: &'a str, group: SecurityGroup, sources: BTreeSet<GroupId>) {
-        let waits_for = sources.len();
-        for source in sources {
-            self.waiters.entry(source).or_default().push(self.next);
-        }
-        let held = Held {
-            input,
-            group,
-            waits_for,
-        };
-        self.groups.insert(self.next, held);
-        self.next += 1;
-    }
-
-    /// The groups that waited for this one alone.
-    fn release(&mut self, came: &GroupId) -> Vec<Held<'a>> {
-        let mut released = Vec::new();
-        for number in self.waiters.remove(came).unwrap_or_default() {
-            let Entry::Occupied(mut held) = self.groups.entry(number) else {
-                continue;
-            };
-            held.get_mut().waits_for -= 1;
-            if held.get().waits_for == 0 {
-                released.push(held.remove());
+impl<'a> Check<'a> {
+    fn file(&mut self, path: &'a str) -> Result<(), Stop> {
+        let (name, reader) = match open(path) {
+            Ok(opened) => opened,
+            Err(error) => {
+                self.terminal.complain(&format!("{error:#}"));
+                return Ok(());
             }
-        }
-        released
+        };
+        let evaluation = self.evaluation;
+        GroupReader::new(name, reader).for_each(
+            |group| evaluation.begin(group),
+            |location, begun| {
+                self.take(name, location, begun).map_err(Stop::Failed)?;
+                if self.terminal.is_closed() && self.report.summary().failed > 0 {
+                    return Err(Stop::NobodyReads);
+                }
+                Ok(())
+            },
+        )
     }
 }
 
 impl<'a> Check<'a> {
-    /// Prints a group, or holds it until its sources are known; and prints what waited for it.
+    /// Prints a group, or holds it until its sources are known, and prints what waited for it. Of groups of one owner and
+    /// id the first is printed.
     fn take(
         &mut self,
-        input: &'a str,
-        group: SecurityGroup,
-        terminal: &mut Terminal,
+        name: &'a str,
+        location: Location,
+        begun: Result<Begun, InputError>,
     ) -> anyhow::Result<()> {
-        self.policy.see(&mut self.peers, &group);
-        let released = self.waiting.release(&group.group_id);
-        let verdict = self.evaluate(&group);
-        let unknown: BTreeSet<_> = self.policy.unknown_sources(&verdict, &self.peers).collect();
-        if unknown.is_empty() {
-            self.print(input, group, &verdict, terminal)?;
-        } else {
-            self.waiting.hold(input, group, unknown);
+        let begun = match begun {
+            Ok(begun) => begun,
+            Err(error) => {
+                self.terminal.complain(&error.to_string());
+                return Ok(());
+            }
+        };
+        let sighting = self.seen.note(begun.identity);
+        let id = match &begun.work {
+            Work::Done(element) => &element.group_id,
+            Work::Waits(group) => &group.group_id,
+        };
+        if sighting == Sighting::Different {
+            let problem =
+                format!("security group {id} came before with other contents: the first counts");
+            self.complain(name, location, problem);
+        }
+        match begun.work {
+            Work::Done(element) if sighting == Sighting::First => {
+                self.print(name, location, element)
+            }
+            Work::Done(_) => Ok(()),
+            Work::Waits(group) => self.evaluate(
+                Held {
+                    name,
+                    location,
+                    group: *group,
+                },
+                sighting == Sighting::First,
+            ),
+        }
+    }
+
+    /// With `[sensitivity]`: a group is known to others whichever of several equal ids it has, and the least sensitive
+    /// counts.
+    fn evaluate(&mut self, held: Held<'a>, is_first: bool) -> anyhow::Result<()> {
+        let policy = self.evaluation.policy;
+        policy.see(&mut self.referenced, &held.group);
+        let released = self.waiting.release(&held.group.group_id);
+        if is_first {
+            let verdict = self.evaluation.verdict(&held.group, &self.referenced);
+            let unknown: BTreeSet<_> = policy.unknown_sources(&verdict, &self.referenced).collect();
+            if unknown.is_empty() {
+                self.print_held(held)?;
+            } else {
+                self.waiting.hold(held, unknown);
+            }
         }
         released
             .into_iter()
-            .try_for_each(|held| self.print_held(held, terminal))
+            .try_for_each(|held| self.print_held(held))
     }
 
-    fn print_held(&mut self, held: Held<'a>, terminal: &mut Terminal) -> anyhow::Result<()> {
-        let verdict = self.evaluate(&held.group);
-        self.print(held.input, held.group, &verdict, terminal)
+    fn print_held(&mut self, held: Held<'a>) -> anyhow::Result<()> {
+        let verdict = self.evaluation.verdict(&held.group, &self.referenced);
+        let element = self.evaluation.element(held.group, &verdict);
+        self.print(held.name, held.location, element)
     }
 
-    fn evaluate(&self, group: &SecurityGroup) -> Verdict {
-        sg_trust::policy::evaluate(self.policy, group, &self.peers, day_of(self.now))
-    }
-
-    fn print(
-        &mut self,
-        input: &str,
-        group: SecurityGroup,
-        verdict: &Verdict,
-        terminal: &mut Terminal,
-    ) -> anyhow::Result<()> {
-        self.usage.note(verdict);
-        let id = group.group_id.clone();
-        let format = self.arguments.format;
-        let place = self.regions.find(&group);
-        let text = match format {
-            FormatArgument::Asff => place
-                .and_then(|place| self.finding(group, verdict, place))
-                .and_then(|finding| Ok(self.report.finding(&finding)?)),
-            _ => place.and_then(|place| {
-                let region = place.as_ref().map(|(_, region)| region);
-                Ok(self.report.group(&group, verdict, region)?)
-            }),
-        };
-        match text {
-            Ok(text) => print(format, &text, terminal),
+    fn print(&mut self, name: &str, location: Location, element: Element) -> anyhow::Result<()> {
+        self.usage.join(&element.usage);
+        match element.text {
+            Ok(text) => {
+                let before = self.report.before(element.status, &text);
+                write(self.terminal, self.format, &before)?;
+                write(self.terminal, self.format, &text)
+            }
             Err(error) => {
-                terminal.complain(&format!("{input}: security group {id}: {error:#}"));
+                let problem = format!("security group {}: {error:#}", element.group_id);
+                self.complain(name, location, problem);
                 Ok(())
             }
         }
     }
 
-    fn finding(
-        &self,
-        group: SecurityGroup,
-        verdict: &Verdict,
-        place: Option<(Partition, Region)>,
-    ) -> anyhow::Result<Finding> {
-        let (partition, region) =
-            place.context("its Region is not known: give --region, set AWS_REGION, or keep SecurityGroupArn in the input")?;
-        let account = group
-            .owner_id
-            .clone()
-            .context("it has no OwnerId: the account of a finding is the group's owner")?;
-        let context = Arc::new(Context {
-            scope: Scope {
-                partition,
-                region,
-                account,
-            },
-            passed: Passed::default(),
-            related_requirements: self.policy.related_requirements.clone(),
-        });
-        Ok(Finding::evaluated(
-            &context,
-            self.now,
-            group,
-            verdict.clone(),
-        ))
+    fn complain(&mut self, name: &str, location: Location, problem: String) {
+        let error = InputError::at(name, location, problem);
+        self.terminal.complain(&error.to_string());
     }
 
-    /// Prints what still waits, for groups that did not come, and the end of the report; says what is to be said of the
-    /// exemptions.
-    fn finish(mut self, terminal: &mut Terminal) -> anyhow::Result<Outcome> {
-        for held in std::mem::take(&mut self.waiting.groups).into_values() {
-            self.print_held(held, terminal)?;
+    /// Prints what still waits, for groups that did not come, and the end of the report; warns of exemptions.
+    fn finish(mut self) -> anyhow::Result<Outcome> {
+        for held in self.waiting.take() {
+            self.print_held(held)?;
         }
         let failed = self.report.summary().failed;
-        print(self.arguments.format, &self.report.finish()?, terminal)?;
-        let warnings = exemption::warnings(
-            &self.policy.exemptions,
-            Some(&self.usage),
-            None,
-            day_of(self.now),
-        );
+        write(self.terminal, self.format, &self.report.finish()?)?;
+        let today = day_of(self.evaluation.now);
+        let exemptions = &self.evaluation.policy.exemptions;
+        let warnings = exemption::warnings(exemptions, Some(&self.usage), None, today);
         for warning in warnings.sentences {
-            terminal.say(&warning);
+            self.terminal.say(&warning);
         }
         Ok(Outcome::of_failed(failed))
     }
 }
 
-fn print(format: FormatArgument, text: &str, terminal: &mut Terminal) -> anyhow::Result<()> {
-    if format == FormatArgument::Table {
-        terminal.print_coloured(text)
-    } else {
-        terminal.print(text)
-    }
+fn write(terminal: &mut Terminal, format: FormatArgument, text: &str) -> anyhow::Result<()> {
+    let for_people = format == FormatArgument::Table;
+    terminal.results(for_people).write_all(text.as_bytes())?;
+    Ok(())
 }

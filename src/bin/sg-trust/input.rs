@@ -2,18 +2,20 @@
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader};
+use std::path::Path;
 
 use anyhow::Context as _;
 use jiff::Timestamp;
 use sg_trust::input::Snapshot;
 
+const STANDARD_INPUT: &str = "standard input";
 const BUFFER: usize = 1 << 16;
 
 /// Opens a file, or standard input for `-`; the name is for messages.
 pub(crate) fn open(path: &str) -> anyhow::Result<(&str, Box<dyn BufRead>)> {
     if path == "-" {
         let reader = BufReader::with_capacity(BUFFER, io::stdin().lock());
-        return Ok(("standard input", Box::new(reader)));
+        return Ok((STANDARD_INPUT, Box::new(reader)));
     }
     let file = File::open(path).with_context(|| format!("{path}: cannot be opened"))?;
     Ok((path, Box::new(BufReader::with_capacity(BUFFER, file))))
@@ -38,8 +40,36 @@ pub(crate) fn read_event(path: &str) -> anyhow::Result<(&str, serde_json::Value)
     Ok((name, event))
 }
 
+/// The files that an argument names: itself, or the `*.json` of a directory in the order of their names.
+pub(crate) fn files(path: &str) -> anyhow::Result<Vec<String>> {
+    if !Path::new(path).is_dir() {
+        return Ok(vec![path.to_owned()]);
+    }
+    let unreadable = || format!("{path}: the directory cannot be read");
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(path).with_context(unreadable)? {
+        let file = entry.with_context(unreadable)?.path();
+        if file
+            .extension()
+            .is_some_and(|extension| extension == "json")
+            && file.is_file()
+        {
+            let name = file.to_str().map(str::to_owned);
+            files.push(name.with_context(|| format!("{}: not a name in UTF-8", file.display()))?);
+        }
+    }
+    files.sort();
+    anyhow::ensure!(!files.is_empty(), "{path}: the directory has no *.json");
+    Ok(files)
+}
+
 /// Reads the groups of an account; the name is for messages.
 pub(crate) fn snapshot(path: &str) -> anyhow::Result<(&str, Snapshot)> {
-    let (name, reader) = open(path)?;
-    Ok((name, Snapshot::read(name, reader, Timestamp::now())?))
+    let mut snapshot = Snapshot::empty(Timestamp::now());
+    for file in files(path)? {
+        let (name, reader) = open(&file)?;
+        snapshot.add(name, reader)?;
+    }
+    let name = if path == "-" { STANDARD_INPUT } else { path };
+    Ok((name, snapshot))
 }

@@ -7,6 +7,7 @@ use sg_trust::policy::Reading;
 
 mod check;
 mod doctor;
+mod evaluation;
 mod events;
 mod explain;
 mod input;
@@ -23,6 +24,7 @@ mod scope;
 mod targets;
 mod terminal;
 mod test;
+mod waiting;
 
 use terminal::{Outcome, Terminal};
 

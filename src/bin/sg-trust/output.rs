@@ -8,6 +8,29 @@ use sg_trust::finding::{Finding, Subject};
 use sg_trust::report::asff::InvalidFinding;
 use sg_trust::report::{Format, Report, ReportError, Summary};
 
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum FormatArgument {
+    /// Columns for people.
+    Table,
+    /// One document: groups and a summary.
+    Json,
+    /// One group a line, no summary.
+    Ndjson,
+    /// One array of Security Hub findings.
+    Asff,
+}
+
+impl From<FormatArgument> for Format {
+    fn from(argument: FormatArgument) -> Self {
+        match argument {
+            FormatArgument::Table => Self::Table,
+            FormatArgument::Json => Self::Json,
+            FormatArgument::Ndjson => Self::Ndjson,
+            FormatArgument::Asff => Self::Asff,
+        }
+    }
+}
+
 /// A finding that the format does not take.
 fn refusal(finding: &Finding, invalid: &InvalidFinding) -> Refusal {
     Refusal {

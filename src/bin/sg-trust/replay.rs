@@ -10,8 +10,7 @@ use sg_trust::finding::{Context, Finding, Passed};
 use sg_trust::model::{AccountId, Region};
 use sg_trust::policy::Settings;
 
-use crate::check::FormatArgument;
-use crate::output::Writer;
+use crate::output::{FormatArgument, Writer};
 use crate::region::{parse_region, place_of};
 use crate::scope::{Given, Place, parse_account};
 use crate::terminal::{Outcome, Terminal};

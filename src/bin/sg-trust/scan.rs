@@ -3,7 +3,7 @@
 use sg_trust::model::Region;
 use sg_trust::policy::Settings;
 
-use crate::check::FormatArgument;
+use crate::output::FormatArgument;
 use crate::region::parse_region;
 use crate::terminal::{Outcome, Terminal};
 
