@@ -205,10 +205,21 @@ fn paths(value: &Value, path: &str, found: &mut BTreeSet<String>) {
     }
 }
 
+/// The keys in the tables below a heading, and in those below the headings that are themselves paths: `groups[]`.
 fn documented_keys(heading: &str) -> BTreeSet<String> {
     let usage = page("docs/usage.md");
-    let tables = usage.tables_of(heading, "key");
-    tables.flat_map(|table| table.names().cloned()).collect()
+    let mut keys: BTreeSet<_> = usage
+        .tables_of(heading, "key")
+        .flat_map(|table| table.names().cloned())
+        .collect();
+    for table in usage.tables.iter().filter(|table| table.is_of("key")) {
+        let path = &table.heading;
+        let first = path.split(['[', '.']).next().unwrap_or_default();
+        if path != heading && keys.contains(first) {
+            keys.extend(table.names().map(|key| format!("{path}.{key}")));
+        }
+    }
+    keys
 }
 
 #[test]
