@@ -196,9 +196,9 @@ impl<'a> Within<'a> {
             },
             Some(document @ (Value::Object(_) | Value::Array(_))) => self.messages(document),
             None | Some(Value::Null) => {
-                self.failed(TriggerError::Record(WrongMember::missing(name)))
+                self.failed(TriggerError::Envelope(WrongMember::missing(name)))
             }
-            Some(other) => self.failed(TriggerError::Record(WrongMember::unexpected(
+            Some(other) => self.failed(TriggerError::Envelope(WrongMember::unexpected(
                 name,
                 other,
                 "JSON in a string",

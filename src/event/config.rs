@@ -148,7 +148,7 @@ fn action(items: &[&Value]) -> Action {
 
 fn unknown(what: &str) -> Action {
     Action::Sweep(Some(format!(
-        "a configuration item that does not tell its {what}"
+        "a configuration item that does not name its {what}"
     )))
 }
 

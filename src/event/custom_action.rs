@@ -19,7 +19,7 @@ pub(super) fn classify(detail: &Value, trigger: &mut Trigger) {
     let targets = unique(here.map(|(_, _, id)| Target::GroupId(id.clone())).collect());
     trigger.action = if groups.iter().any(Option::is_none) {
         Action::Sweep(Some(
-            "a custom action for a finding that does not tell its security group".to_owned(),
+            "a custom action for a finding that does not name its security group".to_owned(),
         ))
     } else if groups.is_empty() {
         Action::Ignore("a custom action for findings that are of no security group".to_owned())

@@ -61,7 +61,7 @@ fn targets(group_ids: Option<&Value>) -> Result<Vec<Target>, TriggerError> {
         let group_id = id.as_str().and_then(group_id);
         group_id.map(Target::GroupId).ok_or_else(|| {
             TriggerError::Direct(format!(
-                "{} in group_ids has not the form of a group id (sg-…)",
+                "{} in group_ids is not a group id (sg-…)",
                 quote(id)
             ))
         })

@@ -30,7 +30,7 @@ pub enum TriggerError {
     #[error("not a well-formed message of AWS Config: {0}")]
     Config(WrongMember),
     #[error("not a well-formed record: {0}")]
-    Record(WrongMember),
+    Envelope(WrongMember),
     #[error("there is no event in {0}")]
     Empty(&'static str),
     #[error("not a well-formed action: {0}")]

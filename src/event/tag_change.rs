@@ -16,7 +16,7 @@ pub(super) fn classify(detail: &Value, resources: &[&str], trigger: &mut Trigger
             Action::Ignore(format!("a change of tags of {service:?} {kind:?}"))
         }
         _ => Action::Sweep(Some(
-            "a change of tags that does not tell its security group".to_owned(),
+            "a change of tags that does not name its security group".to_owned(),
         )),
     };
 }

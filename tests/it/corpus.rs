@@ -46,15 +46,15 @@ const EVENTS: &[(&str, &str)] = &[
     ),
     (
         "authorize-ingress-odd-id",
-        "sweep AuthorizeSecurityGroupIngress does not tell what it changed (\"sg-0123; rm -rf /\" has not the form of a group id)",
+        "sweep AuthorizeSecurityGroupIngress does not say what it changed (\"sg-0123; rm -rf /\" is not a group id)",
     ),
     (
         "authorize-ingress-parameters-null",
-        "sweep AuthorizeSecurityGroupIngress does not tell what it changed (its parameters were left out)",
+        "sweep AuthorizeSecurityGroupIngress does not say what it changed (its parameters were left out)",
     ),
     (
         "authorize-ingress-parameters-omitted",
-        "sweep AuthorizeSecurityGroupIngress does not tell what it changed (its parameters name no group)",
+        "sweep AuthorizeSecurityGroupIngress does not say what it changed (its parameters name no group)",
     ),
     (
         "authorize-ingress-rule-set-only",
@@ -134,7 +134,7 @@ const EVENTS: &[(&str, &str)] = &[
     ),
     (
         "malformed-group-ids",
-        "error not a well-formed action: \"i-0123456789abcdef0\" in group_ids has not the form of a group id (sg-…)",
+        "error not a well-formed action: \"i-0123456789abcdef0\" in group_ids is not a group id (sg-…)",
     ),
     (
         "malformed-group-ids-missing",
@@ -155,7 +155,7 @@ const EVENTS: &[(&str, &str)] = &[
     ("modify-rules", "evaluate group_id sg-0123456789abcdef0"),
     (
         "modify-rules-empty-wrapper",
-        "sweep ModifySecurityGroupRules does not tell what it changed (its parameters were left out)",
+        "sweep ModifySecurityGroupRules does not say what it changed (its parameters were left out)",
     ),
     (
         "modify-rules-several",
@@ -206,11 +206,11 @@ const EVENTS: &[(&str, &str)] = &[
     ),
     (
         "config-item-empty",
-        "sweep a configuration item that does not tell its resource",
+        "sweep a configuration item that does not name its resource",
     ),
     (
         "config-item-odd-id",
-        "sweep a configuration item that does not tell its security group",
+        "sweep a configuration item that does not name its security group",
     ),
     (
         "config-item-other",
@@ -230,7 +230,7 @@ const EVENTS: &[(&str, &str)] = &[
     ),
     (
         "custom-action-odd",
-        "sweep a custom action for a finding that does not tell its security group",
+        "sweep a custom action for a finding that does not name its security group",
     ),
     (
         "custom-action-other",
@@ -288,7 +288,7 @@ const EVENTS: &[(&str, &str)] = &[
     ("tag-change", "evaluate group_id sg-0123456789abcdef0"),
     (
         "tag-change-no-arn",
-        "sweep a change of tags that does not tell its security group",
+        "sweep a change of tags that does not name its security group",
     ),
     (
         "tag-change-other",
@@ -518,6 +518,59 @@ fn every_event_does_what_the_table_says() {
         expected.len(),
         "every row of the table has its file"
     );
+}
+
+/// Version 1: members may be added, never changed.
+#[test]
+fn the_output_of_targets_is_version_1_to_the_letter() {
+    let Run { out, .. } = run(&["targets", &path_of("authorize-ingress")], "");
+    insta::assert_snapshot!(out, @r#"
+    {
+      "version": 1,
+      "kind": "cloudtrail",
+      "event": "AuthorizeSecurityGroupIngress",
+      "event_id": "0d0d0d0d-1111-4222-8333-444444444444",
+      "account": "123456789012",
+      "region": "us-east-1",
+      "actor": "arn:aws:sts::123456789012:assumed-role/dev/alice",
+      "action": "evaluate",
+      "targets": [
+        {
+          "group_id": "sg-0123456789abcdef0"
+        }
+      ],
+      "reason": null
+    }
+    "#);
+    let Run { out, .. } = run(&["targets", &path_of("sqs-with-unreadable")], "");
+    let shown: Value = serde_json::from_str(&out).unwrap();
+    assert_eq!(
+        (
+            &shown["version"],
+            &shown["kind"],
+            &shown["messages"][0]["version"]
+        ),
+        (&Value::from(1), &Value::from("batch"), &Value::from(1))
+    );
+    assert_eq!(shown["messages"][1].as_object().unwrap().len(), 1);
+    for (name, target) in [
+        ("create-tags", "group_id"),
+        ("authorize-ingress-by-name", "group_name"),
+        ("create-vpc", "default_group_of"),
+        ("delete-vpc", "groups_of_vpc"),
+    ] {
+        let Run { out, .. } = run(&["targets", &path_of(name)], "");
+        let shown: Value = serde_json::from_str(&out).unwrap();
+        assert!(shown["targets"][0][target].is_string(), "{out}");
+    }
+    let arguments = [
+        "targets",
+        "--policy",
+        "tests/data/sensitivity.toml",
+        &path_of("create-tags"),
+    ];
+    let Run { out, .. } = run(&arguments, "");
+    assert_eq!(out.matches("\"referencing\"").count(), 2, "{out}");
 }
 
 /// What `targets` says of where each message happened: kind, name, account and Region.

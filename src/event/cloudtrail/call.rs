@@ -2,8 +2,8 @@
 //!
 //! One rule covers all calls. Request and response are taken out of their wrappers (`<eventName>Request`,
 //! `<eventName>Response`). The group is the `groupId` at their top level (a deeper one is the id of a source), else those
-//! of the rules in the response, else the group's name, else the VPC. A call that says none of these, or an id that has
-//! not the form of one, changed an unknown group: that is a sweep.
+//! of the rules in the response, else the group's name, else the VPC. A call that says none of these, or
+//! gives something else as an id, changed an unknown group: that is a sweep.
 
 use serde_json::{Map, Value};
 
@@ -101,7 +101,7 @@ impl<'a> Call<'a> {
             )),
             Ok(targets) => Action::Evaluate(targets),
             Err(Unknown(why)) => Action::Sweep(Some(format!(
-                "{} does not tell what it changed ({why})",
+                "{} does not say what it changed ({why})",
                 self.name
             ))),
         }
@@ -202,12 +202,12 @@ fn unwrapped<'a>(part: &'a Map<String, Value>, wrapper: &str) -> Option<&'a Map<
 fn group(id: &Value) -> Result<GroupId, Unknown> {
     id.as_str()
         .and_then(group_id)
-        .ok_or_else(|| Unknown(format!("{} has not the form of a group id", quote(id))))
+        .ok_or_else(|| Unknown(format!("{} is not a group id", quote(id))))
 }
 
 fn vpc(id: Option<&Value>) -> Result<VpcId, Unknown> {
     let id = id.ok_or_else(|| Unknown("it names no VPC".to_owned()))?;
     id.as_str()
         .and_then(vpc_id)
-        .ok_or_else(|| Unknown(format!("{} has not the form of a VPC id", quote(id))))
+        .ok_or_else(|| Unknown(format!("{} is not a VPC id", quote(id))))
 }
