@@ -13,7 +13,7 @@ mod attribution;
 mod fingerprint;
 mod lifecycle;
 
-pub use attribution::{Attribution, OpenedRule, Opener};
+pub use attribution::{Attribution, OpenedRule, Opener, Seen};
 pub use fingerprint::Fingerprint;
 pub use lifecycle::{Lifecycle, Passed};
 

@@ -9,7 +9,7 @@ use super::source::{GroupSource, Observed, Owner, Query};
 use super::stats::RunStats;
 use super::store::FindingStore;
 use super::{Engine, EngineError};
-use crate::finding::{Attribution, Cause, Finding, Subject};
+use crate::finding::{Attribution, Cause, Finding, Seen, Subject};
 use crate::model::{GroupId, GroupRule, SecurityGroup};
 use crate::policy::{self, ReferencedGroups, Settings, Status, Verdict, day_of};
 
@@ -22,6 +22,16 @@ pub(super) struct Evaluated {
 }
 
 impl Evaluated {
+    /// What is known of the group, with its rules where they were asked for.
+    pub(super) fn seen<'a>(&'a self, at: Timestamp, rules: &'a [GroupRule]) -> Seen<'a> {
+        Seen {
+            at,
+            violations: &self.verdict.violations,
+            egress: &self.group.ip_permissions_egress,
+            rules,
+        }
+    }
+
     /// The subject of the group's finding.
     pub(super) fn subject(self) -> Subject {
         Subject::Evaluated(Box::new(self.group), self.verdict)

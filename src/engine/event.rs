@@ -12,7 +12,7 @@ use super::stats::RunStats;
 use super::store::{FindingStore, StoreError};
 use super::{Engine, EngineError, Outcome};
 use crate::event::Trigger;
-use crate::finding::{Attribution, Cause, Finding, Subject};
+use crate::finding::{Attribution, Cause, Finding, Seen, Subject};
 use crate::model::{GroupId, GroupRule};
 
 /// What came of the groups that events name.
@@ -132,8 +132,7 @@ impl<S: GroupSource, K: FindingStore> Engine<'_, S, K> {
         let needs_rules = |one: &&Evaluated| {
             let events = events_of(&one.group.group_id);
             self.wants_rule_ids(&one.verdict)
-                || self.source.is_live()
-                    && Attribution::needs_rules(&events, &one.verdict.violations, one.at)
+                || self.source.is_live() && Attribution::needs_rules(&events, one.seen(one.at, &[]))
         };
         let asked: Vec<_> = evaluated
             .iter()
@@ -143,7 +142,7 @@ impl<S: GroupSource, K: FindingStore> Engine<'_, S, K> {
         let known = self.known_rules(&asked).await;
         let attributed = |events: &[&Trigger], one: &Evaluated, rules: &[GroupRule]| {
             let at = self.attributed_at(events, one.at);
-            Attribution::of(events, &one.verdict.violations, at, rules)
+            Attribution::of(events, one.seen(at, rules))
         };
         let mut findings = BTreeMap::new();
         for one in evaluated {
@@ -156,7 +155,13 @@ impl<S: GroupSource, K: FindingStore> Engine<'_, S, K> {
             findings.insert(id, finding);
         }
         for (id, at) in gone {
-            let attribution = Attribution::of(&events_of(&id), &[], at, &[]);
+            let nothing = Seen {
+                at,
+                violations: &[],
+                egress: &[],
+                rules: &[],
+            };
+            let attribution = Attribution::of(&events_of(&id), nothing);
             let finding = self.finding(id.clone(), Subject::Gone, at, attribution, Cause::Event);
             findings.insert(id, finding);
         }

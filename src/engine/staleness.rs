@@ -288,18 +288,7 @@ fn without(group: &SecurityGroup, rules: &[GroupRule]) -> SecurityGroup {
 
 /// Whether the group has such a rule. A modified rule may be an egress rule.
 fn shows(group: &SecurityGroup, rule: &GroupRule) -> bool {
-    let among = |permissions: &[IpPermission]| {
-        permissions
-            .iter()
-            .any(|permission| is_rule(permission, rule))
-    };
+    let among =
+        |permissions: &[IpPermission]| permissions.iter().any(|permission| rule.is_in(permission));
     among(&group.ip_permissions) || rule.is_ingress.is_none() && among(&group.ip_permissions_egress)
-}
-
-fn is_rule(permission: &IpPermission, rule: &GroupRule) -> bool {
-    Traffic::of(permission).is_same_as(&rule.traffic)
-        && permission
-            .user_id_group_pairs
-            .iter()
-            .any(|pair| pair.group_id.as_ref() == Some(&rule.source))
 }

@@ -15,7 +15,10 @@ use super::store::{
 use super::{Engine, RunResult};
 use crate::event;
 use crate::finding::{Cause, Context, Finding, Lifecycle, Passed};
-use crate::model::{AccountId, GroupId, GroupRule, Partition, Region, Scope, SecurityGroup};
+use crate::model::{
+    AccountId, GroupId, GroupRule, Partition, Protocol, Region, RuleId, Scope, SecurityGroup,
+    Traffic,
+};
 use crate::policy::Settings;
 
 mod clock;
@@ -329,6 +332,35 @@ pub(in crate::engine) fn delete_event(seconds_ago: i64) -> Value {
         &json!({"_return": true}),
         seconds_ago,
         "arn:dave",
+    )
+}
+
+/// A rule for all traffic from the source, as `DescribeSecurityGroupRules` shows it.
+pub(in crate::engine) fn shown_rule(id: &str) -> GroupRule {
+    GroupRule {
+        rule_id: Some(RuleId::new(id)),
+        group_id: Some(GroupId::new(TARGET)),
+        is_ingress: Some(true),
+        source: GroupId::new(SOURCE),
+        traffic: Traffic::new(Protocol::ALL, None, None),
+    }
+}
+
+/// A modify event that gives a rule of the group this effect.
+pub(in crate::engine) fn modify_event(
+    (protocol, from, to, source): (&str, i64, i64, &str),
+    seconds_ago: i64,
+    actor: &str,
+    rule_id: &str,
+) -> Value {
+    let rule = json!({"IpProtocol": protocol, "FromPort": from, "ToPort": to, "ReferencedGroupId": source});
+    let rule = json!({"SecurityGroupRuleId": rule_id, "SecurityGroupRule": rule});
+    call_event(
+        "ModifySecurityGroupRules",
+        &json!({"ModifySecurityGroupRulesRequest": {"GroupId": TARGET, "SecurityGroupRule": rule}}),
+        &json!({"ModifySecurityGroupRulesResponse": {"return": true}}),
+        seconds_ago,
+        actor,
     )
 }
 

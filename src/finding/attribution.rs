@@ -1,15 +1,16 @@
 //! Who caused a finding: the last event, and the event that opened one of its violations.
 //!
 //! To name the wrong person is worse than to name nobody. An event is believed to have opened a violation only when the
-//! rule that it added is behind one, and it is either so young that nobody else can have replaced the rule since, or EC2
-//! still shows the very rule (by its id) that the event's answer gave.
+//! rule that it added is behind one, no other event and nothing that EC2 showed says that this rule is gone, and it is
+//! either so young that nobody else can have replaced the rule since, or EC2 still shows the very rule (by its id) that
+//! the event's answer gave.
 
 use std::fmt;
 
 use jiff::{SignedDuration, Timestamp};
 
 use crate::event::{ChangeProof, Record, Trigger};
-use crate::model::{GroupId, GroupRule, Protocol};
+use crate::model::{GroupId, GroupRule, IpPermission, Protocol};
 use crate::policy::Violation;
 
 /// An event that is no older than this is believed without another look at the rules.
@@ -43,26 +44,31 @@ pub struct OpenedRule {
     pub protocol: Protocol,
 }
 
+/// What is known of a group when events are held against it.
+#[derive(Debug, Clone, Copy)]
+pub struct Seen<'a> {
+    /// The moment that events are as old as of.
+    pub at: Timestamp,
+    pub violations: &'a [Violation],
+    pub egress: &'a [IpPermission],
+    /// The ingress rules with their ids, where they were asked for ([`Attribution::needs_rules`]).
+    pub rules: &'a [GroupRule],
+}
+
 impl Attribution {
-    /// What events tell about a group with these violations, as EC2 showed it at a moment. `shown` are the group's rules,
-    /// where they were asked for ([`needs_rules`](Self::needs_rules)).
+    /// What events tell about a group.
     #[must_use]
-    pub fn of(
-        events: &[&Trigger],
-        violations: &[Violation],
-        at: Timestamp,
-        shown: &[GroupRule],
-    ) -> Self {
+    pub fn of(events: &[&Trigger], seen: Seen<'_>) -> Self {
         let events = in_time(events);
         let last = events
             .iter()
             .rev()
             .find(|event| event.record.name.is_some())
             .map(|event| event.record.clone());
-        let candidates = candidates(&events, violations);
+        let candidates = candidates(&events, seen.violations);
         let believed: Vec<_> = candidates
             .iter()
-            .filter(|candidate| candidate.is_believed(at) || candidate.is_shown(shown))
+            .filter(|candidate| candidate.is_believed(seen) || candidate.is_shown(seen.rules))
             .collect();
         let opener = believed.last().filter(|newest| {
             // Two people in one second: which of them came last is not known.
@@ -83,10 +89,12 @@ impl Attribution {
 
     /// Whether the group's rules must be asked for, to tell whether an older event's rule is still there.
     #[must_use]
-    pub fn needs_rules(events: &[&Trigger], violations: &[Violation], at: Timestamp) -> bool {
+    pub fn needs_rules(events: &[&Trigger], seen: Seen<'_>) -> bool {
         let events = in_time(events);
-        let candidates = candidates(&events, violations);
-        !candidates.iter().any(|candidate| candidate.is_believed(at))
+        let candidates = candidates(&events, seen.violations);
+        !candidates
+            .iter()
+            .any(|candidate| candidate.is_believed(seen))
             && candidates.iter().any(Candidate::can_be_shown)
     }
 
@@ -145,25 +153,45 @@ struct Candidate<'a> {
     event: &'a Trigger,
     rule: &'a GroupRule,
     opened: OpenedRule,
-    /// Whether a later event took the rule away again: whoever added it anew is not this one.
+    /// Whether another event took the rule away again: whoever added it anew is not this one.
     is_taken_back: bool,
 }
 
 impl Candidate<'_> {
-    fn is_believed(&self, at: Timestamp) -> bool {
-        let is_young = |moment: Timestamp| at.duration_since(moment).abs() <= BELIEVED;
-        !self.is_taken_back && self.event.record.moment().is_some_and(is_young)
+    fn is_believed(&self, seen: Seen<'_>) -> bool {
+        let is_young = |moment: Timestamp| seen.at.duration_since(moment).abs() <= BELIEVED;
+        !self.is_taken_back
+            && self.event.record.moment().is_some_and(is_young)
+            && !self.is_of_other_id(seen.rules)
+            && (!self.may_be_egress(seen.egress) || self.has_id_among(seen.rules))
     }
 
     fn can_be_shown(&self) -> bool {
-        self.rule.rule_id.is_some() && self.event.event.as_deref() == Some(AUTHORIZE)
+        !self.is_taken_back
+            && self.rule.rule_id.is_some()
+            && self.event.event.as_deref() == Some(AUTHORIZE)
     }
 
-    fn is_shown(&self, shown: &[GroupRule]) -> bool {
-        self.can_be_shown()
-            && shown
-                .iter()
-                .any(|rule| rule.rule_id == self.rule.rule_id && rule.has_same_effect(self.rule))
+    fn is_shown(&self, rules: &[GroupRule]) -> bool {
+        self.can_be_shown() && self.has_id_among(rules)
+    }
+
+    fn has_id_among(&self, rules: &[GroupRule]) -> bool {
+        let is_it =
+            |rule: &GroupRule| rule.rule_id == self.rule.rule_id && rule.has_same_effect(self.rule);
+        self.rule.rule_id.is_some() && rules.iter().any(is_it)
+    }
+
+    /// Whether the rule that stands is another one of the same effect.
+    fn is_of_other_id(&self, rules: &[GroupRule]) -> bool {
+        self.rule.rule_id.is_some()
+            && rules.iter().any(|rule| rule.has_same_effect(self.rule))
+            && !self.has_id_among(rules)
+    }
+
+    /// Whether the rule may be an egress rule: a modify call does not say, and an egress rule of its effect is there.
+    fn may_be_egress(&self, egress: &[IpPermission]) -> bool {
+        self.rule.is_ingress.is_none() && egress.iter().any(|one| self.rule.is_in(one))
     }
 }
 
@@ -175,22 +203,21 @@ fn in_time<'t>(events: &[&'t Trigger]) -> Vec<&'t Trigger> {
 
 /// In the order of the events' times.
 fn candidates<'a>(events: &[&'a Trigger], violations: &[Violation]) -> Vec<Candidate<'a>> {
+    // Who opened what an exemption covers did not open what the group fails for.
+    let fails = violations.iter().any(|found| found.exemption.is_none());
+    let is_at_issue = |found: &&Violation| !fails || found.exemption.is_none();
     let mut candidates = Vec::new();
     for event in events {
         let ChangeProof::Existed { added, .. } = &event.proof else {
             continue;
         };
-        let moment = event.record.moment();
         for rule in added.iter().filter(|_| event.record.name.is_some()) {
             let opened = violations
                 .iter()
+                .filter(is_at_issue)
                 .find(|violation| violation.has_rule(&rule.source, &rule.traffic))
                 .and_then(OpenedRule::of);
-            let is_taken_back = events.iter().any(|other| {
-                other.record.moment() > moment
-                    && matches!(&other.proof, ChangeProof::Existed { removed, .. }
-                        if removed.iter().any(|taken| taken.is_same_as(rule)))
-            });
+            let is_taken_back = events.iter().any(|other| takes_back(other, event, rule));
             candidates.extend(opened.map(|opened| Candidate {
                 event,
                 rule,
@@ -200,4 +227,22 @@ fn candidates<'a>(events: &[&'a Trigger], violations: &[Violation]) -> Vec<Candi
         }
     }
     candidates
+}
+
+/// Whether another event took away the rule that an event added. A rule that was revoked does not come back under its id,
+/// whatever the seconds say; a rule without one was taken away only by a later event.
+fn takes_back(other: &Trigger, event: &Trigger, rule: &GroupRule) -> bool {
+    let ChangeProof::Existed { added, removed } = &other.proof else {
+        return false;
+    };
+    let is_later = other.record.moment() > event.record.moment();
+    let has_same_id = |other: &GroupRule| rule.rule_id.is_some() && rule.rule_id == other.rule_id;
+    // The call that gave a rule its id came before every call that modified it.
+    let is_first = event.event.as_deref() == Some(AUTHORIZE);
+    removed
+        .iter()
+        .any(|taken| has_same_id(taken) || is_later && taken.is_same_as(rule))
+        || added.iter().any(|modified| {
+            has_same_id(modified) && !modified.has_same_effect(rule) && (is_later || is_first)
+        })
 }

@@ -25,6 +25,14 @@ impl GroupRule {
         has_same_id || self.is_ingress == other.is_ingress && self.has_same_effect(other)
     }
 
+    /// Whether a permission has a rule of this effect.
+    #[must_use]
+    pub fn is_in(&self, permission: &IpPermission) -> bool {
+        let mut pairs = permission.user_id_group_pairs.iter();
+        self.traffic.is_same_as(&Traffic::of(permission))
+            && pairs.any(|pair| pair.group_id.as_ref() == Some(&self.source))
+    }
+
     /// Whether both let the same source in with the same traffic.
     #[must_use]
     pub fn has_same_effect(&self, other: &Self) -> bool {

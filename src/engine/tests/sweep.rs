@@ -11,7 +11,7 @@ use crate::engine::Engine;
 use crate::engine::clock::Clock;
 use crate::engine::testing::*;
 use crate::event;
-use crate::finding::{Attribution, Cause, Finding};
+use crate::finding::{Attribution, Cause, Finding, Seen};
 use crate::policy::Settings;
 
 engine_test!(
@@ -53,7 +53,13 @@ engine_test!(
             let events: Vec<_> = authorized.triggers().collect();
             let now = TestClock.now();
             let mut finding = Finding::evaluated(&context(), now, group, verdict);
-            finding.attribution = Attribution::of(&events, finding.violations(), now, &[]);
+            let seen = Seen {
+                at: now,
+                violations: finding.violations(),
+                egress: &[],
+                rules: &[],
+            };
+            finding.attribution = Attribution::of(&events, seen);
             finding.cause = Cause::Event;
             import(&mut hub.lock().unwrap(), &finding);
             TestClock.pass(Duration::from_millis(3));

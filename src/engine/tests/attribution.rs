@@ -1,0 +1,126 @@
+//! Whom a finding names.
+
+use crate::config;
+use crate::engine::testing::*;
+use crate::finding::OpenedRule;
+use crate::policy::Settings;
+
+engine_test!(a_rule_that_was_modified_is_opened_by_whoever_modified_it, {
+    let source = FakeSource::of([vec![group(TARGET, &[ALL])]]);
+    let store = FakeStore::default();
+    let modified = modify_event(ALL, 5, "arn:bob", "sgr-1");
+    run(&source, &store, &modified).await;
+    assert_eq!(store.shows(TARGET), "FAILED opened by arn:bob");
+});
+
+engine_test!(
+    whoever_modifies_an_egress_rule_did_not_open_the_ingress_rule_of_its_effect,
+    {
+        let mut shown = group(TARGET, &[ALL]);
+        shown.ip_permissions_egress = shown.ip_permissions.clone();
+        let source = FakeSource::of([vec![shown]]);
+        let store = FakeStore::default();
+        let modified = modify_event(ALL, 5, "arn:bob", "sgr-2");
+        run(&source, &store, &modified).await;
+        assert_eq!(store.shows(TARGET), "FAILED");
+        assert_eq!(source.called(), ["find"]);
+    }
+);
+
+engine_test!(
+    whoever_added_a_rule_that_another_modified_since_did_not_open_the_one_that_stands,
+    {
+        let source = FakeSource::of([vec![group(TARGET, &[SSH, ALL])]]);
+        let store = FakeStore::default();
+        let events = [
+            rule_event("Authorize", ALL, 50, "arn:alice", "sgr-1"),
+            modify_event(SSH, 40, "arn:bob", "sgr-1"),
+        ];
+        run(&source, &store, &queue(&events)).await;
+        assert_eq!(store.shows(TARGET), "FAILED");
+    }
+);
+
+engine_test!(
+    a_rule_that_was_revoked_by_its_id_does_not_come_back_whatever_the_seconds_say,
+    {
+        let source = FakeSource::of([vec![group(TARGET, &[ALL])]]);
+        let store = FakeStore::default();
+        let events = [
+            rule_event("Revoke", ALL, 5, "arn:bob", "sgr-1"),
+            rule_event("Authorize", ALL, 5, "arn:alice", "sgr-1"),
+        ];
+        run(&source, &store, &queue(&events)).await;
+        assert_eq!(store.shows(TARGET), "FAILED");
+    }
+);
+
+engine_test!(
+    where_rules_are_known_by_their_ids_a_young_event_is_held_against_them,
+    {
+        let settings = Settings {
+            rule_ids: true,
+            ..Settings::default()
+        };
+        for (shown, opener) in [("sgr-1", " opened by arn:alice"), ("sgr-9", "")] {
+            let mut source = FakeSource::of([vec![group(TARGET, &[ALL])]]);
+            source.rules = vec![shown_rule(shown)];
+            let store = FakeStore::default();
+            let event = rule_event("Authorize", ALL, 5, "arn:alice", "sgr-1");
+            run_with(&settings, &source, &store, &event).await;
+            assert_eq!(store.shows(TARGET), format!("FAILED{opener}"));
+        }
+    }
+);
+
+engine_test!(
+    whoever_opened_what_is_exempt_did_not_open_what_the_group_fails_for,
+    {
+        let text = r#"
+[[exemption]]
+id = "itself"
+reason = "it may let itself in"
+target = { id = "sg-0123456789abcdef0" }
+source = "self"
+"#;
+        let settings = config::read("policy.toml", text).unwrap();
+        let itself = ("-1", -1, -1, TARGET);
+        for (rules, shown) in [
+            (&[ALL, itself][..], "FAILED"),
+            (&[itself], "EXEMPT opened by arn:alice"),
+        ] {
+            let source = FakeSource::of([vec![group(TARGET, rules)]]);
+            let store = FakeStore::default();
+            let event = rule_event("Authorize", itself, 5, "arn:alice", "sgr-1");
+            run_with(&settings, &source, &store, &event).await;
+            assert_eq!(store.shows(TARGET), shown);
+        }
+    }
+);
+
+engine_test!(
+    an_old_event_does_not_name_its_actor_unless_its_very_rule_is_still_there,
+    {
+        let days_ago = 2 * 24 * 3600;
+        for (shown, opener) in [("sgr-1", " opened by arn:alice"), ("sgr-9", "")] {
+            let mut source = FakeSource::of([vec![group(TARGET, &[ALL])]]);
+            source.rules = vec![shown_rule(shown)];
+            let store = FakeStore::default();
+            run(
+                &source,
+                &store,
+                &rule_event("Authorize", ALL, days_ago, "arn:alice", "sgr-1"),
+            )
+            .await;
+            assert_eq!(store.shows(TARGET), format!("FAILED{opener}"));
+            assert_eq!(source.called(), ["find", "rules"]);
+        }
+    }
+);
+
+#[test]
+fn an_opened_rule_reads_back() {
+    let rule = OpenedRule::parse("sg-0bbb tcp").unwrap();
+    assert_eq!(rule.to_string(), "sg-0bbb tcp");
+    assert_eq!(OpenedRule::parse("sg-0bbb"), None);
+}
