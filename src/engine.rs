@@ -28,6 +28,8 @@ mod offline;
 mod plan;
 mod reconcile;
 mod resolve;
+#[cfg(test)]
+mod simulation;
 pub mod source;
 mod staleness;
 pub mod stats;

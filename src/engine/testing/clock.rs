@@ -21,6 +21,18 @@ thread_local! {
 }
 
 impl TestClock {
+    /// Begins anew.
+    pub(in crate::engine) fn reset(self) {
+        ELAPSED.set(Duration::ZERO);
+        WAITS.take();
+    }
+
+    /// The time of day after it has run so long.
+    pub(in crate::engine) fn at(self, elapsed: Duration) -> Timestamp {
+        let start: Timestamp = "2026-11-24T09:00:00.25Z".parse().unwrap();
+        start + elapsed
+    }
+
     /// How long it has run.
     pub(in crate::engine) fn elapsed(self) -> Duration {
         ELAPSED.get()
@@ -57,8 +69,7 @@ impl TestClock {
 
 impl Clock for TestClock {
     fn now(&self) -> Timestamp {
-        let start: Timestamp = "2026-11-24T09:00:00.25Z".parse().unwrap();
-        start + self.elapsed()
+        self.at(self.elapsed())
     }
 
     fn instant(&self) -> Instant {

@@ -1,0 +1,348 @@
+//! What must be true of every run, and in the end.
+
+use jiff::SignedDuration;
+
+use super::delivery::{Message, Run};
+use super::history::{Event, RULES, Tells, What, is_default, source};
+use super::world::{Look, World};
+use crate::engine::EngineError;
+use crate::finding::{Cause, Finding, Lifecycle, Opener, Subject};
+use crate::model::{GroupId, Protocol, SecurityGroup, Traffic};
+use crate::policy::{self, ReferencedGroups, Settings, day_of};
+
+/// What is wrong with a run.
+pub(super) fn of_run(world: &World, run: &Run) -> Vec<String> {
+    let checks = Checks {
+        world,
+        run,
+        events: run
+            .messages
+            .iter()
+            .filter_map(|message| match message {
+                Message::Event(number) => Some((*number, &world.history.events[*number])),
+                Message::Sweep => None,
+            })
+            .collect(),
+    };
+    let mut wrong = checks.sent();
+    wrong.extend(checks.withheld());
+    wrong.extend(checks.failed());
+    wrong
+}
+
+/// What is wrong in the end.
+pub(super) fn of_end(world: &World) -> Vec<String> {
+    let mut wrong = Vec::new();
+    for id in world.history.groups.keys() {
+        let truth = world.history.truth(id);
+        let expected = truth
+            .as_ref()
+            .map_or(Lifecycle::Gone, |group| lifecycle(&world.settings, group));
+        let hub = world.published(id).map(|finding| finding.lifecycle());
+        let is_right = match (expected, hub) {
+            (Lifecycle::Passed | Lifecycle::Gone, None) => true,
+            // Nobody reads archived findings to find out which groups a VPC had.
+            (Lifecycle::Gone, Some(hub)) if is_default(id) => hub != Lifecycle::Failed,
+            (expected, hub) => hub == Some(expected),
+        };
+        if !is_right {
+            wrong.push(format!(
+                "in the end the hub has {hub:?} of {id}, which is {expected:?}"
+            ));
+        }
+    }
+    wrong
+}
+
+/// Whether a message can never come to its end: its event gives the name of a group that is gone.
+pub(super) fn is_hopeless(world: &World, run: &Run, message: Message) -> bool {
+    let Message::Event(number) = message else {
+        return false;
+    };
+    let has_no_name = |error: &EngineError| matches!(error, EngineError::NoSuchName(_));
+    let is_unnamed = run
+        .failed
+        .iter()
+        .any(|(one, error)| *one == message && has_no_name(error));
+    let event = &world.history.events[number];
+    is_unnamed && world.history.truth(&event.group).is_none()
+}
+
+fn lifecycle(settings: &Settings, group: &SecurityGroup) -> Lifecycle {
+    let unknown = ReferencedGroups::default();
+    let verdict = policy::evaluate(
+        settings,
+        group,
+        &unknown,
+        day_of(jiff::Timestamp::UNIX_EPOCH),
+    );
+    Lifecycle::of(verdict.status)
+}
+
+fn traffic(rule: usize) -> Traffic {
+    let (protocol, from, to, _) = RULES[rule];
+    let port = |port: i64| (port >= 0).then_some(port);
+    Traffic::new(Protocol::new(protocol), port(from), port(to))
+}
+
+/// A group without some rules.
+fn without(id: &GroupId, mut group: SecurityGroup, rules: &[usize]) -> SecurityGroup {
+    for permission in &mut group.ip_permissions {
+        let of_permission = Traffic::of(permission);
+        permission.user_id_group_pairs.retain(|pair| {
+            !rules.iter().any(|rule| {
+                of_permission.is_same_as(&traffic(*rule))
+                    && pair.group_id.as_ref().map(GroupId::as_str) == Some(source(id, *rule))
+            })
+        });
+    }
+    group
+        .ip_permissions
+        .retain(|permission| !permission.user_id_group_pairs.is_empty());
+    group
+}
+
+struct Checks<'a> {
+    world: &'a World,
+    run: &'a Run,
+    events: Vec<(usize, &'a Event)>,
+}
+
+impl Checks<'_> {
+    /// What is wrong with the findings that it sent.
+    fn sent(&self) -> Vec<String> {
+        let sent = self.world.sent.lock().unwrap();
+        let mut wrong = Vec::new();
+        for one in sent.iter().filter(|one| one.run == self.run.number) {
+            let finding = &one.finding;
+            let mut say = |what: &str| {
+                let Finding {
+                    group_id,
+                    observed_at,
+                    cause,
+                    ..
+                } = finding;
+                let opener = finding
+                    .attribution
+                    .opener
+                    .as_ref()
+                    .map(|opener| &opener.record.id);
+                wrong.push(format!(
+                    "run {} {:?}: {group_id} {:?} at {observed_at} by {cause:?}, opened by {opener:?}: {what}",
+                    self.run.number,
+                    self.run.messages,
+                    finding.lifecycle(),
+                ));
+            };
+            let looks = self.looks(&finding.group_id);
+            let is_outdoing = one.over.is_some_and(|over| {
+                finding.observed_at.duration_since(over) == SignedDuration::from_millis(1)
+            });
+            let is_dated = |look: &&Look| look.at == finding.observed_at || is_outdoing;
+            let of_date: Vec<_> = looks.iter().filter(is_dated).collect();
+            match &finding.subject {
+                Subject::Evaluated(group, _)
+                    if !of_date
+                        .iter()
+                        .any(|look| self.is_shown(look, finding, group)) =>
+                {
+                    say("it was not seen so when it says");
+                }
+                Subject::Gone if !of_date.iter().any(|look| look.shown.is_none()) => {
+                    say("it was not absent when it says");
+                }
+                Subject::Gone if !self.is_deleted(&finding.group_id) => {
+                    let absent = looks.iter().filter(|look| look.shown.is_none()).count();
+                    let enough = if finding.cause == Cause::Event { 4 } else { 2 };
+                    if absent < enough {
+                        say("it was looked for too seldom");
+                    }
+                }
+                _ => {}
+            }
+            if let Some(opener) = &finding.attribution.opener
+                && finding.cause == Cause::Event
+                && let Err(why) = self.opener(finding, opener)
+            {
+                say(&why);
+            }
+        }
+        wrong
+    }
+
+    fn looks(&self, id: &GroupId) -> Vec<Look> {
+        let looks = self.world.looks.lock().unwrap();
+        let is_own = |look: &&Look| look.run == self.run.number && look.id == *id;
+        looks.iter().filter(is_own).cloned().collect()
+    }
+
+    /// Whether a finding tells what EC2 showed, but for rules that events say are gone; what passes tells all of it.
+    fn is_shown(&self, look: &Look, finding: &Finding, group: &SecurityGroup) -> bool {
+        let Some(shown) = &look.shown else {
+            return false;
+        };
+        let may_be_reduced =
+            finding.cause == Cause::Event && finding.lifecycle() == Lifecycle::Failed;
+        shown == group
+            || may_be_reduced
+                && without(&look.id, shown.clone(), &self.removed(&look.id)).ip_permissions
+                    == without(&look.id, group.clone(), &self.removed(&look.id)).ip_permissions
+    }
+
+    fn removed(&self, id: &GroupId) -> Vec<usize> {
+        let of_event = |(_, event): &(usize, &Event)| match &event.what {
+            What::Removed(_, rule) if event.group == *id => Some(*rule),
+            _ => None,
+        };
+        self.events.iter().filter_map(of_event).collect()
+    }
+
+    fn is_deleted(&self, id: &GroupId) -> bool {
+        let is_it = |event: &Event| event.group == *id && event.what == What::Deleted;
+        self.events.iter().any(|(_, event)| is_it(event))
+    }
+
+    /// Whoever is named added the rule, and nothing that the run knows says that it is gone.
+    fn opener(&self, finding: &Finding, opener: &Opener) -> Result<(), String> {
+        let number: usize = opener.record.id.as_ref().unwrap().parse().unwrap();
+        let events = self.events.iter();
+        let event = events.clone().find(|(one, _)| *one == number);
+        let (_, event) = event.ok_or("the event is of another run")?;
+        if event.group != finding.group_id {
+            return Err("the event is of another group".to_owned());
+        }
+        let (rule_id, rule) = match &event.what {
+            What::Added(id, rule) | What::Modified(id, rule) => (id, *rule),
+            _ => return Err("the event added nothing".to_owned()),
+        };
+        // That an egress rule was modified shows only while it is there.
+        if rule_id == "sgr-egress" && self.has_egress(finding, rule) {
+            return Err("the event modified an egress rule".to_owned());
+        }
+        let of = GroupId::new(source(&event.group, rule));
+        if !finding
+            .violations()
+            .iter()
+            .any(|violation| violation.has_rule(&of, &traffic(rule)))
+        {
+            return Err("the rule is behind no violation".to_owned());
+        }
+        let shown = self.world.rules.lock().unwrap();
+        let shown: Vec<_> = shown
+            .iter()
+            .filter(|(run, _, one)| {
+                *run == self.run.number && one.group_id.as_ref() == Some(&event.group)
+            })
+            .filter(|(_, _, one)| one.source == of && one.traffic.is_same_as(&traffic(rule)))
+            .map(|(_, _, one)| one.rule_id.as_ref().unwrap().as_str())
+            .collect();
+        let is_shown = shown.contains(&rule_id.as_str());
+        if event.tells == Tells::Ids && !shown.is_empty() && !is_shown {
+            return Err("the rule is another one by its id".to_owned());
+        }
+        let age = finding.observed_at.duration_since(self.time(event));
+        if age > SignedDuration::from_mins(5) && !is_shown {
+            return Err("the event is old, and its rule was not seen".to_owned());
+        }
+        let takes_back = |other: &Event| match &other.what {
+            What::Removed(id, _) => id == rule_id && other.tells == Tells::Ids,
+            What::Modified(id, to) => {
+                id == rule_id
+                    && *to != rule
+                    && (self.time(other) > self.time(event)
+                        || matches!(event.what, What::Added(..)) && event.tells == Tells::Ids)
+            }
+            _ => false,
+        };
+        if events.clone().any(|(_, other)| takes_back(other)) {
+            return Err("an event of the run took the rule away".to_owned());
+        }
+        Ok(())
+    }
+
+    fn has_egress(&self, finding: &Finding, rule: usize) -> bool {
+        let Subject::Evaluated(group, _) = &finding.subject else {
+            return false;
+        };
+        let of = source(&finding.group_id, rule);
+        group.ip_permissions_egress.iter().any(|one| {
+            let mut pairs = one.user_id_group_pairs.iter();
+            Traffic::of(one).is_same_as(&traffic(rule))
+                && pairs.any(|pair| pair.group_id.as_ref().is_some_and(|id| id.as_str() == of))
+        })
+    }
+
+    /// The event's time, which knows whole seconds only.
+    fn time(&self, event: &Event) -> jiff::Timestamp {
+        event.body["detail"]["eventTime"]
+            .as_str()
+            .unwrap()
+            .parse()
+            .unwrap()
+    }
+
+    fn is_calm(&self) -> bool {
+        let faulty = self.world.faulty.lock().unwrap();
+        !self.run.is_short && !faulty.contains(&self.run.number)
+    }
+
+    /// The groups that fail at every look, whatever events say is gone, and of which no FAILED finding was sent.
+    fn withheld(&self) -> Vec<String> {
+        let mut wrong = Vec::new();
+        if !self.is_calm() {
+            return wrong;
+        }
+        let told = self
+            .events
+            .iter()
+            .filter(|(_, event)| event.tells != Tells::Nothing);
+        for id in told.map(|(_, event)| &event.group) {
+            let looks = self.looks(id);
+            let fails = |group: &SecurityGroup| {
+                let group = without(id, group.clone(), &self.removed(id));
+                lifecycle(&self.world.settings, &group) == Lifecycle::Failed
+            };
+            let fails_always = looks
+                .iter()
+                .all(|look| look.shown.as_ref().is_some_and(fails));
+            if looks.is_empty() || !fails_always || self.is_deleted(id) {
+                continue;
+            }
+            let sent = self.world.sent.lock().unwrap();
+            let is_sent = sent.iter().any(|one| {
+                one.run == self.run.number
+                    && one.finding.group_id == *id
+                    && one.finding.lifecycle() == Lifecycle::Failed
+            });
+            if !is_sent {
+                wrong.push(format!(
+                    "run {}: {id} fails, and it is withheld",
+                    self.run.number
+                ));
+            }
+        }
+        wrong
+    }
+
+    /// The messages that failed for no reason.
+    fn failed(&self) -> Vec<String> {
+        let last = |event: &Event| self.looks(&event.group).iter().map(|look| look.at).max();
+        let is_right = |message: &Message, error: &EngineError| match (message, error) {
+            (Message::Event(number), EngineError::Stale(_)) => {
+                let event = &self.world.history.events[*number];
+                let age = |at: jiff::Timestamp| at.duration_since(self.time(event));
+                last(event).is_some_and(|at| age(at) < SignedDuration::from_secs(60))
+            }
+            (Message::Event(_), EngineError::NoSuchName(_)) => true,
+            _ => false,
+        };
+        let run = self.run.number;
+        let mut wrong = Vec::new();
+        for (message, error) in &self.run.failed {
+            if !error.is_retryable() || self.is_calm() && !is_right(message, error) {
+                wrong.push(format!("run {run}: {message:?} failed: {error}"));
+            }
+        }
+        wrong
+    }
+}
