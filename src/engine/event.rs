@@ -75,10 +75,7 @@ impl<S: GroupSource, K: FindingStore> Engine<'_, S, K> {
         let mut run = EventRun {
             ignored: foreign.collect(),
             failures: fetched.failures,
-            stats: RunStats {
-                stale_reads: fetched.stale_reads,
-                ..of_rules
-            },
+            stats: fetched.stats.and(of_rules),
             ..EventRun::default()
         };
         let refused = match published {

@@ -8,10 +8,12 @@ use jiff::Timestamp;
 use super::evaluate::fails;
 use super::plan::{Failures, Request};
 use super::source::{GroupSource, Observation, Observed, Owner, Query};
-use super::staleness::{Claims, Contradictions, Settlement, WAITS, settle};
+use super::staleness::{Claims, Contradictions, Messages, Settlement, WAITS, settle};
+use super::stats::RunStats;
 use super::store::FindingStore;
 use super::{Engine, EngineError};
 use crate::model::{AccountId, GroupId};
+use crate::policy::Settings;
 
 /// What was fetched of the groups that events name.
 #[derive(Debug, Default)]
@@ -24,8 +26,7 @@ pub(super) struct Fetched {
     pub(super) foreign: BTreeMap<GroupId, String>,
     /// The messages whose own claim EC2 contradicts to the end.
     pub(super) failures: Failures,
-    /// Answers that were older than an event.
-    pub(super) stale_reads: u64,
+    pub(super) stats: RunStats,
 }
 
 /// What is known of one group between two looks.
@@ -45,6 +46,25 @@ impl Look {
         self.claims.contradictions(group, self.at)
     }
 
+    /// The messages after which it is not known what EC2 must show of a group that passes.
+    fn doubts(&self, settings: &Settings) -> Messages {
+        match &self.seen {
+            Some(seen) if !fails(settings, &seen.group, seen.at) => {
+                self.claims.doubts(&seen.group, seen.at)
+            }
+            _ => Messages::new(),
+        }
+    }
+
+    /// Whether the ids of the group's rules would tell more than EC2's answer.
+    fn needs_rules(&self, settings: &Settings) -> bool {
+        let may_be_ingress = self.seen.as_ref().is_some_and(|seen| {
+            self.claims.may_be_ingress(&seen.group, seen.at)
+                && !fails(settings, &seen.group, seen.at)
+        });
+        may_be_ingress || self.contradictions().has_gone_rule_with_id()
+    }
+
     /// Whether the group is absent, and no event proves that it is gone.
     fn is_missing(&self) -> bool {
         self.seen.is_none() && !self.claims.is_deleted() && self.owner_elsewhere.is_none()
@@ -60,14 +80,13 @@ impl<S: GroupSource, K: FindingStore> Engine<'_, S, K> {
         found: BTreeMap<GroupId, Observed>,
     ) -> Result<Fetched, EngineError> {
         let mut looks = self.first_look(requests, found).await?;
-        let mut stale_reads = 0;
+        let mut stats = RunStats::default();
         let mut waits = WAITS.into_iter();
         let mut are_rules_known = false;
         let is_over = loop {
-            let contradicted = contradicted(&looks);
-            stale_reads += u64::try_from(contradicted.len()).unwrap_or_default();
+            stats.stale_reads += count_contradicted(&looks);
             if self.source.is_live() && !are_rules_known {
-                are_rules_known = self.forget_replaced(&mut looks).await;
+                are_rules_known = self.hold_against_rules(&mut looks).await;
             }
             let again = self.worth_another_look(&looks);
             if again.is_empty() {
@@ -77,15 +96,23 @@ impl<S: GroupSource, K: FindingStore> Engine<'_, S, K> {
             if self.source.is_live() && !self.wait(wait).await {
                 break wait.is_none();
             }
-            let observation = self.source.find(Query::Ids(&again), Owner::Any).await?;
-            self.take(&mut looks, &again, observation);
+            match self.source.find(Query::Ids(&again), Owner::Any).await {
+                Ok(observation) => self.take(&mut looks, &again, observation),
+                // What was seen before is not worth less for it.
+                Err(error) if self.source.is_live() => {
+                    let why = format!("ec2 was not asked again: {error}");
+                    stats = stats.and(RunStats::of_warning(why));
+                    break false;
+                }
+                Err(error) => return Err(error.into()),
+            }
             if !self.source.is_live() {
                 // A snapshot answers the same however often it is asked: only whose the absent groups are was not known.
                 break true;
             }
         };
         Ok(Fetched {
-            stale_reads,
+            stats,
             ..self.settled(looks, is_over)
         })
     }
@@ -122,12 +149,13 @@ impl<S: GroupSource, K: FindingStore> Engine<'_, S, K> {
         Ok(requests.iter().map(look).collect())
     }
 
-    /// Drops claims that a rule is gone where another rule of the same effect took its place: Terraform replaces a rule by
-    /// revoking and authorizing it. EC2 shows the new one under an id of its own. Tells whether the rules were asked for.
-    async fn forget_replaced(&self, looks: &mut BTreeMap<GroupId, Look>) -> bool {
+    /// Holds claims against the rules by their ids. Terraform replaces a rule by revoking and authorizing it: EC2 shows the
+    /// new one under an id of its own. And only its id tells whether a modified rule is an ingress rule. Tells whether the
+    /// rules were asked for.
+    async fn hold_against_rules(&self, looks: &mut BTreeMap<GroupId, Look>) -> bool {
         let asked: Vec<_> = looks
             .iter()
-            .filter(|(_, look)| look.contradictions().has_gone_rule_with_id())
+            .filter(|(_, look)| look.needs_rules(self.settings))
             .map(|(id, _)| id.clone())
             .collect();
         if asked.is_empty() {
@@ -136,26 +164,18 @@ impl<S: GroupSource, K: FindingStore> Engine<'_, S, K> {
         let known = self.known_rules(&asked).await;
         for id in &asked {
             if let Some(look) = looks.get_mut(id) {
-                look.claims = std::mem::take(&mut look.claims).without_replaced(known.of(id));
+                look.claims = std::mem::take(&mut look.claims).with_known_rules(known.of(id));
             }
         }
         true
     }
 
     fn worth_another_look(&self, looks: &BTreeMap<GroupId, Look>) -> Vec<GroupId> {
-        let is_live = self.source.is_live();
         let needs_one = |look: &Look| {
-            if look.owner_elsewhere.is_some() {
-                return false;
-            }
-            let fails = || {
-                let seen = look.seen.as_ref();
-                seen.is_some_and(|seen| fails(self.settings, &seen.group, seen.at))
-            };
             look.is_missing()
-                || is_live
-                    && (!look.contradictions().is_empty()
-                        || look.claims.is_unsettled(look.at) && !fails())
+                || self.source.is_live()
+                    && look.owner_elsewhere.is_none()
+                    && (!look.contradictions().is_empty() || !look.doubts(self.settings).is_empty())
         };
         let again = looks.iter().filter(|(_, look)| needs_one(look));
         again.map(|(id, _)| id.clone()).collect()
@@ -187,8 +207,8 @@ impl<S: GroupSource, K: FindingStore> Engine<'_, S, K> {
         }
     }
 
-    /// What becomes of each group after the last look. Where the time was not enough for every look, nothing is said to
-    /// be gone.
+    /// What becomes of each group after the last look. Where there was no other look although one was needed, nothing is
+    /// said to be gone, and nothing that is in doubt to pass.
     fn settled(&self, looks: BTreeMap<GroupId, Look>, is_over: bool) -> Fetched {
         let mut fetched = Fetched::default();
         for (id, look) in looks {
@@ -200,6 +220,12 @@ impl<S: GroupSource, K: FindingStore> Engine<'_, S, K> {
             let stale = || EngineError::Stale(id.to_string());
             if let Some(owner) = look.owner_elsewhere {
                 fetched.foreign.insert(id, owner);
+                continue;
+            }
+            let doubts = look.doubts(self.settings);
+            if !is_over && !doubts.is_empty() {
+                let messages = contradictions.messages.into_iter().chain(doubts);
+                fetched.failures.add(messages, stale());
                 continue;
             }
             fetched
@@ -238,11 +264,11 @@ impl<S: GroupSource, K: FindingStore> Engine<'_, S, K> {
     }
 }
 
-fn contradicted(looks: &BTreeMap<GroupId, Look>) -> Vec<&GroupId> {
+fn count_contradicted(looks: &BTreeMap<GroupId, Look>) -> u64 {
     let contradicted = looks
-        .iter()
-        .filter(|(_, look)| !look.contradictions().is_empty());
-    contradicted.map(|(id, _)| id).collect()
+        .values()
+        .filter(|look| !look.contradictions().is_empty());
+    u64::try_from(contradicted.count()).unwrap_or(u64::MAX)
 }
 
 fn owner_of(owner: Option<AccountId>) -> String {

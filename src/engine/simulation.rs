@@ -53,7 +53,6 @@ fn simulate(
 }
 
 fn assert_right(world: &World, wrong: &[String]) -> Result<(), TestCaseError> {
-    let history = &world.history;
     prop_assert!(
         wrong.is_empty(),
         "{}\n{}",

@@ -30,19 +30,19 @@ pub(super) type Messages = BTreeSet<usize>;
 /// What the events about one group prove.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct Claims {
-    /// By a deletion. Ids are never given again, so no other event weighs against it.
-    deleted: Option<Claim>,
-    /// By any other event.
-    existed: Option<Claim>,
+    /// By deletions. Ids are never given again, so no other event weighs against one.
+    deleted: Vec<Claim>,
+    /// By all other events.
+    existed: Vec<Claim>,
     rules: Vec<RuleClaim>,
 }
 
-/// Something that an event proves, and the messages that say so.
-#[derive(Debug, Clone, PartialEq)]
+/// The message that says something, and when it became true.
+#[derive(Debug, Clone, Copy, PartialEq)]
 struct Claim {
+    message: usize,
     /// The event's time, which knows whole seconds only.
     since: Option<Timestamp>,
-    messages: Messages,
 }
 
 /// What the last events on a rule prove of it.
@@ -50,7 +50,8 @@ struct Claim {
 struct RuleClaim {
     rule: GroupRule,
     state: RuleState,
-    claim: Claim,
+    /// Of one second.
+    claims: Vec<Claim>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -90,20 +91,18 @@ impl Claims {
         events.sort_by_key(|(_, event)| event.record.moment());
         let mut claims = Self::default();
         for (message, event) in events {
-            let claim = Claim {
-                since: event.record.moment(),
-                messages: Messages::from([message]),
-            };
+            let since = event.record.moment();
+            let claim = Claim { message, since };
             match &event.proof {
                 ChangeProof::Nothing => {}
-                ChangeProof::Deleted => claims.deleted = Some(claim.after(claims.deleted.take())),
+                ChangeProof::Deleted => claims.deleted.push(claim),
                 ChangeProof::Existed { added, removed } => {
-                    claims.existed = Some(claim.clone().after(claims.existed.take()));
+                    claims.existed.push(claim);
                     for rule in added {
-                        claims.add(rule, RuleState::There, claim.clone());
+                        claims.add(rule, RuleState::There, claim);
                     }
                     for rule in removed {
-                        claims.add(rule, RuleState::Gone, claim.clone());
+                        claims.add(rule, RuleState::Gone, claim);
                     }
                 }
             }
@@ -119,26 +118,22 @@ impl Claims {
         self.rules = others;
         let of_this_second: Vec<_> = same
             .into_iter()
-            .filter(|earlier| earlier.claim.since == claim.since)
+            .filter(|earlier| earlier.claims.iter().all(|one| one.since == claim.since))
             .collect();
         let is_agreed = of_this_second
             .iter()
             .all(|earlier| earlier.state == state && earlier.rule.has_same_effect(rule));
-        let messages = of_this_second
-            .into_iter()
-            .flat_map(|earlier| earlier.claim.messages)
-            .chain(claim.messages)
-            .collect();
+        let earlier = of_this_second.into_iter().flat_map(|one| one.claims);
         self.rules.push(RuleClaim {
             rule: rule.clone(),
             state: if is_agreed { state } else { RuleState::Unknown },
-            claim: Claim { messages, ..claim },
+            claims: earlier.chain([claim]).collect(),
         });
     }
 
     /// Whether an event proves that the group is gone.
     pub(super) fn is_deleted(&self) -> bool {
-        self.deleted.is_some()
+        !self.deleted.is_empty()
     }
 
     /// What EC2 shows otherwise than events that are young at the moment of the look.
@@ -147,55 +142,69 @@ impl Claims {
         group: Option<&SecurityGroup>,
         at: Timestamp,
     ) -> Contradictions {
-        let existence = match (&self.deleted, group) {
-            (Some(deleted), Some(_)) => Some(deleted),
-            (None, None) => self.existed.as_ref(),
-            _ => None,
+        let existence: &[Claim] = match group {
+            Some(_) => &self.deleted,
+            None if self.is_deleted() => &[],
+            None => &self.existed,
         };
-        if let Some(claim) = existence.filter(|claim| claim.is_young(at)) {
+        let messages = young(existence, at);
+        if !messages.is_empty() {
             return Contradictions {
-                messages: claim.messages.clone(),
+                messages,
                 is_of_existence: true,
                 gone_rules: Vec::new(),
             };
         }
-        let Some(group) = group.filter(|_| self.deleted.is_none()) else {
+        let Some(group) = group.filter(|_| !self.is_deleted()) else {
             return Contradictions::default();
+        };
+        let contradicted = |one: &&RuleClaim| match one.state {
+            RuleState::There => shows(group, &one.rule) == Shown::No,
+            RuleState::Gone => shows(group, &one.rule) == Shown::Yes,
+            RuleState::Unknown => false,
         };
         let contradicted: Vec<_> = self
             .rules
             .iter()
-            .filter(|claim| claim.claim.is_young(at))
-            .filter(|claim| match claim.state {
-                RuleState::There => !shows(group, &claim.rule),
-                RuleState::Gone => shows(group, &claim.rule),
-                RuleState::Unknown => false,
-            })
+            .filter(|one| !one.young(at).is_empty())
+            .filter(contradicted)
             .collect();
         Contradictions {
-            messages: contradicted
-                .iter()
-                .flat_map(|claim| claim.claim.messages.iter().copied())
-                .collect(),
+            messages: contradicted.iter().flat_map(|one| one.young(at)).collect(),
             is_of_existence: false,
             gone_rules: contradicted
                 .iter()
-                .filter(|claim| claim.state == RuleState::Gone)
-                .map(|claim| claim.rule.clone())
+                .filter(|one| one.state == RuleState::Gone)
+                .map(|one| one.rule.clone())
                 .collect(),
         }
     }
 
-    /// Whether young events of one second say opposite things about a rule: a group that passes needs another look.
-    pub(super) fn is_unsettled(&self, at: Timestamp) -> bool {
-        self.rules
-            .iter()
-            .any(|claim| claim.state == RuleState::Unknown && claim.claim.is_young(at))
+    /// The messages of young events after which it is not known what EC2 must show: those of one second that say opposite
+    /// things about a rule, and those that modified a rule which may be an egress rule. A group that passes needs another
+    /// look.
+    pub(super) fn doubts(&self, group: &SecurityGroup, at: Timestamp) -> Messages {
+        let is_in_doubt = |one: &&RuleClaim| {
+            one.state == RuleState::Unknown
+                || one.state == RuleState::There && shows(group, &one.rule) == Shown::Perhaps
+        };
+        let in_doubt = self.rules.iter().filter(is_in_doubt);
+        in_doubt.flat_map(|one| one.young(at)).collect()
     }
 
-    /// The claims without those that a rule is gone which was replaced by another of the same effect: EC2 shows that
-    /// one, by its own id.
-    pub(super) fn without_replaced(mut self, shown: &[GroupRule]) -> Self {
+    /// Whether the ids of the group's rules would tell whether a rule that a young event modified is an ingress rule.
+    pub(super) fn may_be_ingress(&self, group: &SecurityGroup, at: Timestamp) -> bool {
+        self.rules.iter().any(|one| {
+            one.state == RuleState::There
+                && one.rule.rule_id.is_some()
+                && shows(group, &one.rule) == Shown::Perhaps
+                && !one.young(at).is_empty()
+        })
+    }
+
+    /// The claims, held against the ingress rules that EC2 shows by their ids. A rule that is gone may have been replaced by
+    /// another of the same effect: then nothing is claimed. A rule that was modified may turn out to be an ingress rule.
+    pub(super) fn with_known_rules(mut self, shown: &[GroupRule]) -> Self {
         self.rules.retain(|claim| {
             let same: Vec<_> = shown
                 .iter()
@@ -207,23 +216,28 @@ impl Claims {
                 && same.iter().all(|rule| rule.rule_id != claim.rule.rule_id);
             !is_replaced
         });
+        for claim in &mut self.rules {
+            let id = &claim.rule.rule_id;
+            if id.is_some() && shown.iter().any(|rule| rule.rule_id == *id) {
+                claim.rule.is_ingress = Some(true);
+            }
+        }
         self
     }
 }
 
-impl Claim {
-    /// This claim, with the messages of an equal one of the same second; an earlier one counts no more.
-    fn after(mut self, earlier: Option<Self>) -> Self {
-        if let Some(earlier) = earlier.filter(|earlier| earlier.since == self.since) {
-            self.messages.extend(earlier.messages);
-        }
-        self
+impl RuleClaim {
+    /// The messages, if they are young.
+    fn young(&self, at: Timestamp) -> Messages {
+        young(&self.claims, at)
     }
+}
 
-    fn is_young(&self, at: Timestamp) -> bool {
-        self.since
-            .is_some_and(|since| at.duration_since(since).abs() < YOUNG)
-    }
+/// The messages of claims that are young at a moment.
+fn young(claims: &[Claim], at: Timestamp) -> Messages {
+    let is_young = |since: Timestamp| at.duration_since(since).abs() < YOUNG;
+    let young = claims.iter().filter(|one| one.since.is_some_and(is_young));
+    young.map(|one| one.message).collect()
 }
 
 impl Contradictions {
@@ -286,9 +300,22 @@ fn without(group: &SecurityGroup, rules: &[GroupRule]) -> SecurityGroup {
     group
 }
 
-/// Whether the group has such a rule. A modified rule may be an egress rule.
-fn shows(group: &SecurityGroup, rule: &GroupRule) -> bool {
-    let among =
-        |permissions: &[IpPermission]| permissions.iter().any(|permission| rule.is_in(permission));
-    among(&group.ip_permissions) || rule.is_ingress.is_none() && among(&group.ip_permissions_egress)
+/// Whether a group shows a rule.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Shown {
+    Yes,
+    No,
+    /// An egress rule of the same effect is there, and the event does not tell which of the two it is about.
+    Perhaps,
+}
+
+fn shows(group: &SecurityGroup, rule: &GroupRule) -> Shown {
+    let among = |permissions: &[IpPermission]| permissions.iter().any(|one| rule.is_in(one));
+    if among(&group.ip_permissions) {
+        Shown::Yes
+    } else if rule.is_ingress.is_none() && among(&group.ip_permissions_egress) {
+        Shown::Perhaps
+    } else {
+        Shown::No
+    }
 }

@@ -36,7 +36,8 @@ pub(in crate::engine) struct FakeSource {
     /// Done before each answer: what happens meanwhile.
     pub(in crate::engine) meanwhile: Option<Box<dyn Fn(usize) + Send + Sync>>,
     pub(in crate::engine) calls: Mutex<Vec<(&'static str, Timestamp)>>,
-    pub(in crate::engine) fails: bool,
+    /// From which look on it does not answer.
+    pub(in crate::engine) fails_from: Option<usize>,
 }
 
 impl FakeSource {
@@ -55,7 +56,7 @@ impl FakeSource {
             calls.push((call, at));
             calls.len()
         };
-        if self.fails {
+        if self.fails_from.is_some_and(|from| number >= from) {
             return Err(SourceError::Unavailable("ec2 is away".to_owned()));
         }
         let mut looks = self.looks.lock().unwrap();

@@ -2,4 +2,5 @@
 
 mod attribution;
 mod events;
+mod looks;
 mod sweep;

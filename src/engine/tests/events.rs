@@ -249,7 +249,7 @@ engine_test!(a_refused_finding_fails_its_own_messages_only, {
 
 engine_test!(a_source_that_is_away_fails_every_message_as_retryable, {
     let source = FakeSource {
-        fails: true,
+        fails_from: Some(1),
         ..FakeSource::default()
     };
     let store = FakeStore::default();
