@@ -3,15 +3,41 @@
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
-/// A character that does not show itself, or that changes how its neighbours show: controls, line and paragraph
-/// separators, zero-width characters, and the marks that turn the direction of writing. Zero-width joiners (U+200D)
-/// stay: emoji are made with them.
+/// Whether a character does not show itself, or changes how its neighbours show: controls, line and paragraph separators,
+/// the marks that turn the direction of writing, and what is blank. Spaces show as spaces.
+///
+/// Blank are `Default_Ignorable_Code_Point` of
+/// <https://www.unicode.org/Public/17.0.0/ucd/DerivedCoreProperties.txt>, the annotation marks U+FFF9 to U+FFFB, and
+/// BRAILLE PATTERN BLANK.
 #[must_use]
 pub fn is_deceptive(character: char) -> bool {
     character.is_control()
         || matches!(character,
-            '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}' | '\u{200c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}'
-            | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
+            '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{180b}'..='\u{180f}'
+            | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{2800}' | '\u{3164}'
+            | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{ffa0}' | '\u{fff0}'..='\u{fffb}' | '\u{1bca0}'..='\u{1bca3}'
+            | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}')
+}
+
+/// Each character of a text, and whether it deceives there. Emoji are made with a joiner and with variation selectors:
+/// behind an emoji these deceive nobody.
+pub fn characters(text: &str) -> impl Iterator<Item = (char, bool)> {
+    let (mut may_vary, mut may_join) = (false, false);
+    text.chars().map(move |character| {
+        let is_variation = matches!(character, '\u{fe0e}' | '\u{fe0f}') && may_vary;
+        let is_joiner = character == '\u{200d}' && may_join;
+        let is_emoji = is_emoji(character);
+        may_vary = is_emoji;
+        may_join = is_emoji || is_variation;
+        let is_part_of_emoji = is_variation || is_joiner;
+        (character, is_deceptive(character) && !is_part_of_emoji)
+    })
+}
+
+/// The blocks that emoji are in.
+fn is_emoji(character: char) -> bool {
+    matches!(character, '\u{a9}' | '\u{ae}' | '\u{203c}' | '\u{2049}' | '\u{2122}' | '\u{2139}' | '\u{2190}'..='\u{27ff}'
+        | '\u{2900}'..='\u{2bff}' | '\u{3030}' | '\u{303d}' | '\u{3297}' | '\u{3299}' | '\u{1f000}'..='\u{1faff}')
 }
 
 /// The text on one line, with deceptive characters written as Rust writes them (`\n`, `\u{202e}`).
@@ -21,8 +47,8 @@ pub fn escape(text: &str) -> Cow<'_, str> {
         return Cow::Borrowed(text);
     }
     let mut out = String::with_capacity(text.len() + 16);
-    for character in text.chars() {
-        if is_deceptive(character) {
+    for (character, deceives) in characters(text) {
+        if deceives {
             let _ = write!(out, "{}", character.escape_default());
         } else {
             out.push(character);
@@ -70,13 +96,30 @@ mod tests {
             escape("a\nb\u{1b}[31m\u{202e}\u{9b}x"),
             r"a\nb\u{1b}[31m\u{202e}\u{9b}x"
         );
-        assert_eq!(escape("payments-db 👩‍💻 é"), "payments-db 👩‍💻 é");
+        for plain in ["payments-db 👩‍💻 é", "❤️‍🔥 👩🏽‍🚀 ☎︎ ©️", "日本　語", "a\u{a0}b"]
+        {
+            assert_eq!(escape(plain), plain);
+        }
+        for (blank, shown) in [
+            ("\u{3164}", r"\u{3164}"),
+            ("web\u{115f}\u{1160}", r"web\u{115f}\u{1160}"),
+            ("\u{ffa0}\u{2800}", r"\u{ffa0}\u{2800}"),
+            ("web\u{fe0f}", r"web\u{fe0f}"),
+            ("web\u{200d}", r"web\u{200d}"),
+            ("👩\u{200d}\u{200d}", "👩\u{200d}\\u{200d}"),
+            ("👩\u{fe0f}\u{fe0f}", "👩\u{fe0f}\\u{fe0f}"),
+            ("\u{17b4}\u{34f}\u{180b}", r"\u{17b4}\u{34f}\u{180b}"),
+            ("\u{e0041}\u{e0100}", r"\u{e0041}\u{e0100}"),
+        ] {
+            assert_eq!(escape(blank), shown);
+        }
     }
 
     proptest! {
         #[test]
-        fn plain_text_deceives_nobody(text in any::<String>()) {
-            prop_assert!(!escape(&text).contains(is_deceptive));
+        fn plain_text_deceives_nobody(text in "(\\PC|[\u{200d}\u{fe0f}\u{fe0e}👩❤\u{3164}\u{202e}\n]){0,12}") {
+            let escaped = escape(&text);
+            prop_assert!(characters(&escaped).all(|(_, deceives)| !deceives));
         }
 
         #[test]

@@ -8,7 +8,7 @@ use libfuzzer_sys::fuzz_target;
 use sg_trust::policy::{ReferencedGroups, Settings, Reading, Status};
 use sg_trust::report::{json, table};
 use sg_trust::input::GroupReader;
-use sg_trust::text::is_deceptive;
+use sg_trust::text::characters;
 
 fuzz_target!(|bytes: &[u8]| {
     let effective = Settings::default();
@@ -17,7 +17,7 @@ fuzz_target!(|bytes: &[u8]| {
         ..Settings::default()
     };
     let is_safe =
-        |text: &str| !text.contains(|character| character != '\n' && is_deceptive(character));
+        |text: &str| text.lines().flat_map(characters).all(|(_, deceives)| !deceives);
     for group in GroupReader::new("input", bytes).take(1000) {
         let Ok(group) = group else {
             continue;

@@ -4,7 +4,7 @@ use serde::Serialize;
 use toml::value::Datetime;
 
 use crate::policy::Settings;
-use crate::policy::exemption::{Exemption, SourceMatch, TargetMatch};
+use crate::policy::exemption::{Allow, AllowedTraffic, Exemption, SourceMatch, TargetMatch};
 use crate::policy::sensitivity::Sensitivity;
 
 /// Settings that cannot be written as TOML.
@@ -50,6 +50,7 @@ struct ExemptionTable<'a> {
     self_service: bool,
     target: TargetTable<'a>,
     source: SourceValue<'a>,
+    allow: AllowValue<'a>,
 }
 
 #[derive(Serialize)]
@@ -64,6 +65,8 @@ struct TargetTable<'a> {
     account: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     tag: Option<String>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    default: bool,
 }
 
 #[derive(Serialize)]
@@ -71,6 +74,20 @@ struct TargetTable<'a> {
 enum SourceValue<'a> {
     Word(&'a str),
     Foreign { id: &'a str, account: &'a str },
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum AllowValue<'a> {
+    Word(&'static str),
+    One(AllowTable<'a>),
+    Several(Vec<AllowTable<'a>>),
+}
+
+#[derive(Serialize)]
+struct AllowTable<'a> {
+    protocol: &'a str,
+    ports: &'a [(u16, u16)],
 }
 
 /// The effective settings as a settings file.
@@ -127,6 +144,7 @@ fn exemption_table(exemption: &Exemption) -> Result<ExemptionTable<'_>, WriteErr
         self_service,
         target,
         source,
+        allow,
     } = exemption;
     let until = until.map(|day| {
         day.to_string()
@@ -141,6 +159,7 @@ fn exemption_table(exemption: &Exemption) -> Result<ExemptionTable<'_>, WriteErr
         self_service: *self_service,
         target: target_table(target),
         source: source_value(source),
+        allow: allow_value(allow),
     })
 }
 
@@ -151,6 +170,7 @@ fn target_table(target: &TargetMatch) -> TargetTable<'_> {
         vpc,
         account,
         tag,
+        default,
     } = target;
     TargetTable {
         id: id.as_ref().map(|id| id.as_str()),
@@ -158,6 +178,7 @@ fn target_table(target: &TargetMatch) -> TargetTable<'_> {
         vpc: vpc.as_ref().map(|vpc| vpc.as_str()),
         account: account.as_ref().map(|account| account.as_str()),
         tag: tag.as_ref().map(ToString::to_string),
+        default: *default,
     }
 }
 
@@ -174,4 +195,31 @@ fn source_value(source: &SourceMatch) -> SourceValue<'_> {
             };
         }
     })
+}
+
+fn allow_value(allow: &Allow) -> AllowValue<'_> {
+    match allow {
+        Allow::AllTraffic => AllowValue::Word("all-traffic"),
+        Allow::Traffic(traffic) => match traffic.as_slice() {
+            [one] => AllowValue::One(allow_table(one)),
+            several => AllowValue::Several(several.iter().map(allow_table).collect()),
+        },
+    }
+}
+
+fn allow_table(traffic: &AllowedTraffic) -> AllowTable<'_> {
+    AllowTable {
+        protocol: traffic.protocol.as_str(),
+        ports: traffic.ports.intervals(),
+    }
+}
+
+/// The line of an exemption that allows this: `allow = { protocol = "tcp", ports = [[1024, 65535]] }`.
+///
+/// # Errors
+/// When the TOML library refuses it.
+pub fn allow_line(allow: &Allow) -> Result<String, WriteError> {
+    let mut line = "allow = ".to_owned();
+    allow_value(allow).serialize(toml::ser::ValueSerializer::new(&mut line))?;
+    Ok(line)
 }

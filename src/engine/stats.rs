@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use crate::event::Trigger;
 use crate::finding::{Finding, Lifecycle};
 use crate::model::GroupId;
-use crate::policy::exemption::{Usage, Warnings};
+use crate::policy::exemption::{Alert, Usage};
 
 /// How many groups the summary line names.
 const NAMED_GROUPS: usize = 20;
@@ -38,8 +38,8 @@ pub struct RunStats {
     pub stale_reads: u64,
     /// From each event to its published findings, in milliseconds.
     pub event_ages: Vec<u64>,
-    /// What the sweep found out about the exemptions, when there was a sweep.
-    pub exemptions: Warnings,
+    /// Exemptions that somebody should look at, when there was a sweep.
+    pub exemptions: Vec<Alert>,
     /// Which exemptions the sweep found to be of use.
     pub usage: Usage,
     /// What somebody should look at, though it cost no finding.
@@ -104,16 +104,9 @@ impl RunStats {
         self.ignored += other.ignored;
         self.foreign += other.foreign;
         self.stale_reads += other.stale_reads;
-        self.exemptions.sentences.extend(other.exemptions.sentences);
-        self.exemptions.ending += other.exemptions.ending;
+        self.exemptions.extend(other.exemptions);
         self.usage.join(&other.usage);
         self
-    }
-
-    /// Everything that somebody should look at.
-    pub fn all_warnings(&self) -> impl Iterator<Item = &str> {
-        let sentences = self.exemptions.sentences.iter();
-        sentences.chain(&self.warnings).map(String::as_str)
     }
 
     /// `sg-0aaa=FAILED sg-0bbb=PASSED`.

@@ -100,10 +100,14 @@ impl<S: GroupSource, K: FindingStore> Engine<'_, S, K> {
             refused if refused.is_empty() => end,
             refused => end.and(Err(StoreError::Refused(refused).into())),
         };
-        let usage = end.is_ok().then_some(&sweep.usage);
-        let account = Some(&self.context.scope.account);
-        let today = day_of(sweep.since);
-        let exemptions = exemption::warnings(&self.settings.exemptions, usage, account, today);
+        let is_whole = end.is_ok() && except.is_empty();
+        let accounts = BTreeSet::from([self.context.scope.account.clone()]);
+        let exemptions = exemption::alerts(
+            &self.settings.exemptions,
+            Some(&accounts),
+            is_whole.then_some(&sweep.usage),
+            day_of(sweep.since),
+        );
         let from_future = sweep.hub.count_from_future();
         SweepRun {
             outcome: sweep.outcome,
@@ -215,7 +219,7 @@ impl<S: GroupSource, K: FindingStore> Sweep<'_, S, K> {
             KnownRules::default()
         };
         for one in evaluated {
-            self.usage.note(&one.verdict);
+            self.usage.note(&one.group, &one.verdict);
             let id = one.group.group_id.clone();
             let known = self.hub.take(&id);
             let at = one.at;

@@ -150,6 +150,8 @@ impl Encoder {
         if let Some(exemption) = &violation.exemption {
             self.exemption(exemption);
         }
+        let exceeded = violation.exceeded.as_ref();
+        self.optional(exceeded.map(|exemption| exemption.id.as_str()));
     }
 
     fn exemption(&mut self, exemption: &Exemption) {

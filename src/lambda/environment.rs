@@ -10,7 +10,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::config;
+use crate::config::{self, RefusedExemption, SettingsFile};
 use crate::finding::Passed;
 use crate::policy::Settings;
 
@@ -93,6 +93,8 @@ fn is_first(
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Environment {
     pub(super) settings: Settings,
+    /// Exemptions of the settings file that do not hold.
+    pub(super) refused: Vec<RefusedExemption>,
     pub(super) passed: Passed,
     pub(super) prewarm: bool,
     /// The name of the function in the metrics; without one there are none.
@@ -116,7 +118,7 @@ impl Environment {
                 .map(|folder| folder.join(POLICY_FILE_NAME))
                 .filter(|path| path.symlink_metadata().is_ok()),
         };
-        let settings = match file {
+        let SettingsFile { settings, refused } = match file {
             Some(path) => {
                 let name = path.display().to_string();
                 let text =
@@ -126,12 +128,13 @@ impl Environment {
                     })?;
                 config::read(&name, &text)?
             }
-            None => Settings::default(),
+            None => SettingsFile::default(),
         };
         let is_on = |name| is_first(&variable, name, ["on", "off"]);
         let metrics = is_on(METRICS)?;
         Ok(Self {
             settings,
+            refused,
             passed: passed(&variable)?,
             prewarm: is_on(PREWARM)?,
             metrics: metrics.then(|| given(FUNCTION_NAME)).flatten(),
@@ -160,6 +163,7 @@ mod tests {
             read(&[]).unwrap(),
             Environment {
                 settings: Settings::default(),
+                refused: Vec::new(),
                 passed: Passed::Archive,
                 prewarm: true,
                 metrics: None,

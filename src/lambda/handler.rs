@@ -12,7 +12,7 @@ use tokio::sync::OnceCell;
 
 use super::answer::{Answer, HandlerError, answer};
 use super::environment::{self, Environment, StartError};
-use super::log::{InvocationLog, Times};
+use super::log::{self, InvocationLog, Times};
 use super::metrics::{self, Measured};
 use super::timed::Timed;
 use crate::aws::{AccountError, Caller, Clients, Timeouts, describe};
@@ -58,6 +58,7 @@ impl Function {
             environment::of_process,
             binary.as_deref().and_then(Path::parent),
         )?;
+        log::refused_exemptions(&environment.refused);
         Ok(Self::new(environment, Clients::load(None).await))
     }
 
@@ -188,6 +189,7 @@ impl Function {
         if let Some(name) = &self.environment.metrics {
             let measured = Measured {
                 is_cold,
+                refused_exemptions: self.environment.refused.len(),
                 ..measured
             };
             metrics::write(name, &measured, Timestamp::now());

@@ -12,8 +12,10 @@ use lambda_runtime::tracing::subscriber::fmt;
 use lambda_runtime::tracing::{error, info, warn};
 
 use super::answer::{HandlerError, TEXT, shown};
+use crate::config::RefusedExemption;
 use crate::engine::stats::RunStats;
 use crate::engine::{FailedMessage, Outcome, RunResult};
+use crate::report::prose::describe_alert;
 
 /// Longest name or id of an event in a line of the log.
 const NAME: usize = 256;
@@ -70,10 +72,11 @@ pub(super) struct InvocationLog<'a> {
 impl InvocationLog<'_> {
     /// What came of a run: a line for each failed message, and one summary, also of a run that failed in part.
     pub(super) fn run(&self, run: &RunResult) {
-        for warning in run.stats.all_warnings() {
+        let alerts = run.stats.exemptions.iter().map(describe_alert);
+        for warning in alerts.chain(run.stats.warnings.iter().cloned()) {
             warn!(
                 request_id = self.request_id,
-                warning = %shown(warning, TEXT),
+                warning = %shown(&warning, TEXT),
                 "look at this"
             );
         }
@@ -144,6 +147,19 @@ impl InvocationLog<'_> {
                 "done in part"
             }
         );
+    }
+}
+
+/// Exemptions of the settings file that do not hold: said once, at the start.
+pub(super) fn refused_exemptions(refused: &[RefusedExemption]) {
+    for exemption in refused {
+        for reason in &exemption.reasons {
+            error!(
+                exemption = %shown(&exemption.id, NAME),
+                error = %shown(&reason.to_string(), TEXT),
+                "exemption refused"
+            );
+        }
     }
 }
 

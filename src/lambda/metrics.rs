@@ -60,7 +60,8 @@ fn line(function_name: &str, measured: &Measured, now: Timestamp) -> Value {
         let took = u64::try_from(sweep.took.as_millis()).unwrap_or(u64::MAX);
         metrics.push(("SweepDuration", milliseconds, Value::from(took)));
         metrics.push(count("SweepSucceeded", u64::from(sweep.is_complete)));
-        metrics.push(count("ExemptionsEnding", stats.exemptions.ending));
+        let ending = stats.exemptions.iter().filter(|alert| alert.is_ending());
+        metrics.push(count("ExemptionsEnding", size(ending.count())));
     }
     let units: Vec<_> = metrics
         .iter()

@@ -142,6 +142,7 @@ fn violation(
         source,
         rules,
         exemption: None,
+        exceeded: None,
         matched: Vec::new(),
         levels,
         rule_ids: Vec::new(),
@@ -156,13 +157,19 @@ fn apply_exemptions(
     today: Date,
 ) {
     for (number, exemption) in settings.exemptions.iter().enumerate() {
-        match exemption.consider(group, &violation.source, today) {
-            ExemptionMatch::Differs(_) => {}
-            ExemptionMatch::Ended(_) => violation.matched.push(number),
+        match exemption.consider(group, violation, today) {
+            ExemptionMatch::Differs(_) => continue,
+            ExemptionMatch::Ended(_) => {}
+            ExemptionMatch::Exceeded => {
+                violation.exceeded.get_or_insert_with(|| exemption.clone());
+            }
             ExemptionMatch::Covers => {
-                violation.matched.push(number);
                 violation.exemption.get_or_insert_with(|| exemption.clone());
             }
         }
+        violation.matched.push(number);
+    }
+    if violation.exemption.is_some() {
+        violation.exceeded = None;
     }
 }

@@ -160,7 +160,9 @@ pub struct Violation {
     pub rules: Vec<OpenRule>,
     /// The exemption that covers it: the first that does.
     pub exemption: Option<Exemption>,
-    /// The numbers of all exemptions that match it, also of those that have ended.
+    /// Without one: the first that would cover it if it allowed as much.
+    pub exceeded: Option<Exemption>,
+    /// The numbers of all exemptions that match it, also of those that have ended or do not allow as much.
     pub matched: Vec<usize>,
     /// The levels of group and source, with `[sensitivity]`.
     pub levels: Option<Levels>,

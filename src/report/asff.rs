@@ -12,6 +12,7 @@ use std::io;
 use crate::finding::{Finding, Lifecycle, Subject};
 use crate::model::{IpPermission, Traffic};
 use crate::policy::{self, Status, Verdict};
+use crate::report::prose::describe_exemption_within;
 
 mod check;
 mod details;
@@ -175,7 +176,7 @@ fn status_reasons(verdict: Option<&Verdict>) -> Vec<StatusReason> {
     {
         let reason = StatusReason {
             reason_code: EXEMPTED,
-            description: exemption.words_within(REASON),
+            description: describe_exemption_within(exemption, REASON),
         };
         if reasons.len() < REASONS && !reasons.contains(&reason) {
             reasons.push(reason);

@@ -9,7 +9,7 @@ use super::prose;
 use crate::model::{Region, SecurityGroup};
 use crate::policy::{SourcePair, Verdict, Violation};
 use crate::remediation::command::Fix;
-use crate::text::is_deceptive;
+use crate::text::{characters, is_deceptive};
 
 /// One element of `groups`, and one line of ndjson.
 #[derive(Debug, Serialize)]
@@ -95,7 +95,7 @@ impl<'a> GroupViolation<'a> {
             ports: violation.ports.intervals(),
             open_ports: violation.ports.count(),
             severity: violation.severity.as_str(),
-            sentence: prose::violation(group, violation),
+            sentence: prose::describe_violation(group, violation),
             exemption: violation
                 .exemption
                 .as_ref()
@@ -162,9 +162,9 @@ impl<F: Formatter> Formatter for Visible<F> {
         if is_plain || !fragment.contains(is_deceptive) {
             return writer.write_all(fragment.as_bytes());
         }
-        for character in fragment.chars() {
+        for (character, deceives) in characters(fragment) {
             let mut units = [0; 2];
-            if is_deceptive(character) {
+            if deceives {
                 for unit in character.encode_utf16(&mut units) {
                     write!(writer, "\\u{unit:04x}")?;
                 }
@@ -238,7 +238,7 @@ mod tests {
         #[test]
         fn json_shows_every_character_and_gives_it_back(text in any::<String>()) {
             for json in [to_line(&text).unwrap(), to_pretty(&[&text]).unwrap()] {
-                prop_assert!(!json.contains(|character| character != '\n' && is_deceptive(character)), "{json:?}");
+                prop_assert!(json.lines().flat_map(characters).all(|(_, deceives)| !deceives), "{json:?}");
             }
             prop_assert_eq!(serde_json::from_str::<String>(&to_line(&text).unwrap()).unwrap(), text);
         }

@@ -7,6 +7,13 @@ use crate::model::{Protocol, SecurityGroup};
 use crate::policy::{Reason, Source, SourcePair, Violation};
 use crate::text::escape;
 
+mod exemption;
+
+pub use exemption::{
+    describe_alert, describe_allow, describe_difference, describe_exemption,
+    describe_exemption_within,
+};
+
 /// How many ranges a sentence names before it counts the rest.
 const NAMED_RANGES: usize = 8;
 /// How many peering connections a sentence names before it counts the rest.
@@ -14,24 +21,25 @@ const NAMED_PEERINGS: usize = 4;
 
 /// A group as a sentence names it: `sg-0aaa (payments-db)`.
 #[must_use]
-pub fn name_of(group: &SecurityGroup) -> String {
-    group_words(group, None)
+pub fn describe_group(group: &SecurityGroup) -> String {
+    group_with_level(group, None)
 }
 
-fn group_words(group: &SecurityGroup, level: Option<&str>) -> String {
+fn group_with_level(group: &SecurityGroup, level: Option<&str>) -> String {
     let name = group.group_name.as_deref();
     with_notes(&escape(group.group_id.as_str()), &[name, level])
 }
 
 /// `sg-0aaa (payments-db, restricted) accepts all traffic from sg-0bbb (web, internal)`: levels with `[sensitivity]`.
 #[must_use]
-pub fn violation(group: &SecurityGroup, violation: &Violation) -> String {
+pub fn describe_violation(group: &SecurityGroup, violation: &Violation) -> String {
     let Violation {
         reason,
         protocol,
         ports,
         source,
         levels,
+        exceeded,
         ..
     } = violation;
     let of_target = levels.as_ref().map(|levels| levels.target.as_str());
@@ -41,9 +49,9 @@ pub fn violation(group: &SecurityGroup, violation: &Violation) -> String {
         .map(|levels| levels.source.as_str());
     let mut text = format!(
         "{} accepts {} from {}",
-        group_words(group, of_target),
-        what(*reason, protocol, ports),
-        source_words(source, of_source)
+        group_with_level(group, of_target),
+        describe_traffic(*reason, protocol, ports),
+        source_with_level(source, of_source)
     );
     if !source.descriptions.is_empty() {
         let descriptions: Vec<_> = source
@@ -53,13 +61,21 @@ pub fn violation(group: &SecurityGroup, violation: &Violation) -> String {
             .collect();
         let _ = write!(text, ", described as {}", descriptions.join(" and "));
     }
+    if let Some(exemption) = exceeded {
+        let _ = write!(
+            text,
+            "; exemption {} allows only {}",
+            escape(&exemption.id),
+            describe_allow(&exemption.allow)
+        );
+    }
     text
 }
 
 /// What is accepted.
 #[must_use]
-pub fn what(reason: Reason, protocol: &Protocol, ports: &PortSet) -> String {
-    let of = protocol_words(protocol);
+pub fn describe_traffic(reason: Reason, protocol: &Protocol, ports: &PortSet) -> String {
+    let of = protocol_before_noun(protocol);
     match reason {
         Reason::AllTraffic => format!("all {of}traffic"),
         Reason::AllPorts => format!("all {of}ports"),
@@ -74,7 +90,7 @@ pub fn what(reason: Reason, protocol: &Protocol, ports: &PortSet) -> String {
 }
 
 /// The protocol before a noun, with a space behind: nothing for all protocols.
-fn protocol_words(protocol: &Protocol) -> String {
+fn protocol_before_noun(protocol: &Protocol) -> String {
     match protocol.as_str() {
         "-1" => String::new(),
         name @ ("tcp" | "udp" | "icmp" | "icmpv6") => format!("{name} "),
@@ -100,11 +116,11 @@ pub fn ranges(ports: &PortSet) -> String {
 
 /// Who is let in, with what a reader needs to find it.
 #[must_use]
-pub fn whom(source: &Source) -> String {
-    source_words(source, None)
+pub fn describe_source(source: &Source) -> String {
+    source_with_level(source, None)
 }
 
-fn source_words(source: &Source, level: Option<&str>) -> String {
+fn source_with_level(source: &Source, level: Option<&str>) -> String {
     if source.is_self {
         return "itself".to_owned();
     }
@@ -165,7 +181,7 @@ fn with_notes(text: &str, notes: &[Option<&str>]) -> String {
 mod tests {
     use jiff::civil::Date;
 
-    use super::violation;
+    use super::describe_violation;
     use crate::model::SecurityGroup;
     use crate::policy::{ReferencedGroups, Settings, Status};
 
@@ -185,7 +201,7 @@ mod tests {
         verdict
             .violations
             .into_iter()
-            .map(|found| violation(&group, &found))
+            .map(|found| describe_violation(&group, &found))
             .collect()
     }
 

@@ -11,7 +11,6 @@ use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
 
 use super::{Summary, prose};
 use crate::model::{Region, SecurityGroup};
-use crate::policy::exemption::Exemption;
 use crate::policy::{Severity, Status, Verdict};
 use crate::remediation::command::Fix;
 use crate::text::escape;
@@ -47,11 +46,19 @@ pub fn group(group: &SecurityGroup, verdict: &Verdict, region: Option<&Region>) 
         let _ = writeln!(
             out,
             "{INDENT}{} {}",
-            prose::violation(group, violation),
+            prose::describe_violation(group, violation),
             format_args!("[{}]", violation.reason).dimmed()
         );
         if let Some(exemption) = &violation.exemption {
-            let _ = writeln!(out, "{INDENT}  exempt by {}", exemption_words(exemption));
+            let _ = writeln!(
+                out,
+                "{INDENT}  exempt by {}",
+                format_args!(
+                    "{}: {}",
+                    escape(&exemption.id),
+                    prose::describe_exemption(exemption)
+                )
+            );
         } else {
             out += &fix(&Fix::new(&group.group_id, violation, region));
         }
@@ -75,11 +82,6 @@ fn fix(fix: &Fix) -> String {
         line("then revoke:", revoke);
     }
     out
-}
-
-/// Its id, and what it says.
-fn exemption_words(exemption: &Exemption) -> String {
-    format!("{}: {}", escape(&exemption.id), exemption.words())
 }
 
 /// The line of a group that is gone.

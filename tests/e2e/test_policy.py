@@ -19,7 +19,7 @@ def day(days):
 
 def exemption(id="accepted", target=f'account = "{ACCOUNT}"', source='"any"', until=None):
     end = f"until = {until}\n" if until else ""
-    return f'[[exemption]]\nid = "{id}"\nreason = "accepted by the board"\nowner = "platform"\n{end}target = {{ {target} }}\nsource = {source}\n'
+    return f'[[exemption]]\nid = "{id}"\nreason = "accepted by the board"\nowner = "platform"\n{end}target = {{ {target} }}\nsource = {source}\nallow = "all-traffic"\n'
 
 
 @pytest.fixture
@@ -103,6 +103,21 @@ def test_a_sweep_warns_of_exemptions(account, with_settings):
     warnings = [line["warning"] for line in function.wait_for(lambda line: line.get("level") == "WARN" and "warning" in line)]
     assert len(warnings) == 3 and all(any(id in warning for warning in warnings) for id in ("soon", "ended", "unused")), warnings
     assert function.metrics()[0]["ExemptionsEnding"] == 1
+
+
+def test_a_refused_exemption_excuses_nothing_and_lets_the_function_start(account, with_settings):
+    source, group, other = account.group("web"), account.group("db"), account.group("other")
+    account.allow(group, source)
+    account.allow(other, other)
+    without_allow = exemption("without-allow").replace('allow = "all-traffic"\n', "")
+    function = with_settings(without_allow + exemption("by-name", 'name = "*"') + exemption("itself", source='"self"'))
+    answer = function.invoke(evaluate(group, other))
+    assert (answer.body["failed"], answer.body["exempt"]) == (1, 1)
+    assert account.states() == {group: ACTIVE, other: EXEMPT}
+    refused = function.wait_for(lambda line: line.get("level") == "ERROR" and line.get("message") == "exemption refused")
+    assert [line["exemption"] for line in refused] == ["without-allow", "by-name"]
+    assert "exemption.allow: " in refused[0]["error"] and "exemption.target: " in refused[1]["error"]
+    assert function.metrics()[0]["ExemptionsRefused"] == 2
 
 
 def test_a_tag_change_of_a_source_changes_the_severity_of_its_targets(account, with_settings, aws):
@@ -256,8 +271,8 @@ def test_the_rules_of_a_sweep_come_in_few_calls(account, with_settings, aws):
 
 def test_settings_that_are_wrong_stop_the_start(functions, tmp_path):
     path = tmp_path / "policy.toml"
-    path.write_text(exemption(target='name = "*"'))
+    path.write_text(exemption(until='"tomorrow"'))
     function = functions(environment={"SG_TRUST_POLICY_FILE": str(path)})
     assert function.process.wait(20) != 0
     function.process.stderr.close()
-    assert any("self_service" in line and "policy.toml:5" in line for line in function.errors), function.errors
+    assert any("policy.toml:5: exemption.until: " in line for line in function.errors), function.errors

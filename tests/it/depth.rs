@@ -16,7 +16,9 @@ const SENSITIVITY: &str = include_str!("../data/sensitivity.toml");
 const SOURCES: &str = include_str!("../data/sources.json");
 
 fn policy(text: &str) -> Settings {
-    sg_trust::config::read("policy.toml", text).unwrap()
+    let file = sg_trust::config::read("policy.toml", text).unwrap();
+    assert_eq!(file.refused, []);
+    file.settings
 }
 
 fn evaluate(policy: &Settings, group: &Value, peers: &[Value], today: &str) -> Verdict {
@@ -32,7 +34,7 @@ fn exemption() -> impl Strategy<Value = String> {
     let target = prop::sample::select(vec![
         r#"{ vpc = "vpc-1" }"#,
         r#"{ vpc = "vpc-2" }"#,
-        r#"{ account = "111111111111", tag = "a=b" }"#,
+        r#"{ account = "111111111111", vpc = "vpc-1", tag = "a=b" }"#,
         r#"{ id = "sg-0a", name = "tar*" }"#,
     ]);
     let source = prop::sample::select(vec![
@@ -43,8 +45,13 @@ fn exemption() -> impl Strategy<Value = String> {
         r#"{ id = "sg-0c", account = "222222222222" }"#,
     ]);
     let until = prop::sample::select(vec!["", "until = 2026-11-23", "until = 2026-11-24"]);
-    (target, source, until).prop_map(|(target, source, until)| {
-        format!("[[exemption]]\nid = \"ID\"\nreason = \"accepted by the board\"\ntarget = {target}\nsource = {source}\n{until}\n")
+    let allow = prop::sample::select(vec![
+        r#""all-traffic""#,
+        r#"{ protocol = "tcp", ports = [[0, 65535]] }"#,
+        r#"[{ protocol = "tcp", ports = [[0, 40000]] }, { protocol = -1, ports = [[1, 65535]] }]"#,
+    ]);
+    (target, source, until, allow).prop_map(|(target, source, until, allow)| {
+        format!("[[exemption]]\nid = \"ID\"\nreason = \"accepted by the board\"\ntarget = {target}\nsource = {source}\nallow = {allow}\n{until}\n")
     })
 }
 
@@ -93,6 +100,7 @@ proptest! {
         for (was, is) in before.violations.iter().zip(&after.violations) {
             if is.matched.contains(&number) {
                 prop_assert!(was.exemption.is_none() || was.exemption == is.exemption);
+                prop_assert!(is.exemption.is_none() || is.exceeded.is_none());
             } else {
                 prop_assert_eq!(was, is);
             }
@@ -148,7 +156,7 @@ proptest! {
             let of_stream = &streamed[group["GroupId"].as_str().unwrap()];
             prop_assert_eq!(&of_stream["severity"], verdict.severity.as_str());
             let target: SecurityGroup = serde_json::from_value(group.clone()).unwrap();
-            let sentences: Vec<_> = verdict.violations.iter().map(|violation| json!(sg_trust::report::prose::violation(&target, violation))).collect();
+            let sentences: Vec<_> = verdict.violations.iter().map(|violation| json!(sg_trust::report::prose::describe_violation(&target, violation))).collect();
             let of_stream: Vec<_> = of_stream["violations"].as_array().unwrap().iter().map(|violation| violation["sentence"].clone()).collect();
             prop_assert_eq!(of_stream, sentences);
         }
@@ -313,11 +321,19 @@ reason = "until the migration is over"
 until = 2020-06-30
 target = { id = "sg-0000000000000000a" }
 source = "sg-0000000000000000b"
+allow = "all-traffic"
 [[exemption]]
 id = "other-tier"
 reason = "not about the database at all"
 target = { vpc = "vpc-0aa11bb22cc33dd44", name = "web-*" }
 source = "any"
+allow = "all-traffic"
+[[exemption]]
+id = "https"
+reason = "the web tier needs it until it is split"
+target = { id = "sg-0000000000000000a" }
+source = "same-account"
+allow = [{ protocol = "tcp", ports = [[443, 443], [8000, 9000]] }, { protocol = 50, ports = [[0, 65535]] }]
 "#;
     settings
         .write_all([SENSITIVITY, exemptions].concat().as_bytes())
@@ -347,11 +363,14 @@ source = "any"
       exemption itself covers it: members of the cluster talk to each other (owner payments@example.com)
       exemption ended does not cover it: the source is not sg-0000000000000000b
       exemption other-tier does not cover it: the group's name is not web-*
-    sg-0000000000000000a (payments-db, restricted) accepts all traffic from sg-0000000000000000b (web, internal), described as "until the migration is over" [all-traffic]
+      exemption https does not reach as far: it allows only tcp 443, 8000-9000 and all protocol 50 traffic
+    sg-0000000000000000a (payments-db, restricted) accepts all traffic from sg-0000000000000000b (web, internal), described as "until the migration is over"; exemption https allows only tcp 443, 8000-9000 and all protocol 50 traffic [all-traffic]
       severity HIGH: the setting `severity` is LOW; the group is restricted, the source is internal: 2 levels less sensitive, which `raise` makes HIGH
       exemption itself does not cover it: the source is not the group itself
       exemption ended would cover it, but ended on 2020-06-30
       exemption other-tier does not cover it: the group's name is not web-*
+      exemption https does not reach as far: it allows only tcp 443, 8000-9000 and all protocol 50 traffic
+      an exemption would need: allow = "all-traffic"
     "#);
     assert!(
         out.ends_with(
@@ -364,8 +383,8 @@ source = "any"
 #[test]
 fn an_exempt_group_is_shown_with_its_reason_and_warned_of() {
     let mut settings = tempfile::NamedTempFile::new().unwrap();
-    let text = "[[exemption]]\nid = \"itself\"\nreason = \"EKS restores this rule\"\ntarget = { account = \"111111111111\" }\nsource = \"any\"\n\
-        [[exemption]]\nid = \"gone\"\nreason = \"nothing is excused by this\"\ntarget = { vpc = \"vpc-0bb11bb22cc33dd44\" }\nsource = \"any\"\n";
+    let text = "[[exemption]]\nid = \"itself\"\nreason = \"EKS restores this rule\"\ntarget = { account = \"111111111111\" }\nsource = \"any\"\nallow = \"all-traffic\"\n\
+        [[exemption]]\nid = \"gone\"\nreason = \"nothing is excused by this\"\ntarget = { vpc = \"vpc-0bb11bb22cc33dd44\" }\nsource = \"any\"\nallow = \"all-traffic\"\n";
     settings.write_all(text.as_bytes()).unwrap();
     let path = settings.path().to_str().unwrap();
     let Run { code, out, err } = run(&["check", "-", "--policy", path], SOURCES);

@@ -28,7 +28,9 @@ fn hostile_group(text: &str) -> String {
 }
 
 fn is_safe(text: &str) -> bool {
-    !text.contains(|character| character != '\n' && sg_trust::text::is_deceptive(character))
+    text.lines()
+        .flat_map(sg_trust::text::characters)
+        .all(|(_, deceives)| !deceives)
 }
 
 #[test]

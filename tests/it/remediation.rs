@@ -459,7 +459,7 @@ fn a_finding_points_to_no_command_that_it_does_not_have() {
         .map(|number| json!({"GroupId": format!("sg-0{number}")}))
         .collect();
     let exempting = tempfile::NamedTempFile::new().unwrap();
-    std::fs::write(exempting.path(), "[[exemption]]\nid = \"a\"\nreason = \"accepted by the board\"\ntarget = { id = \"sg-0a\" }\nsource = \"any\"\n").unwrap();
+    std::fs::write(exempting.path(), "[[exemption]]\nid = \"a\"\nreason = \"accepted by the board\"\ntarget = { id = \"sg-0a\" }\nsource = \"any\"\nallow = \"all-traffic\"\n").unwrap();
     let mut texts = BTreeSet::new();
     for (pairs, fixes) in [
         (vec![json!({"UserId": "222222222222"})], 0),

@@ -100,9 +100,10 @@ async fn what_is_sent_is_the_rendered_finding_to_the_letter() {
     );
     let exempting = crate::config::read(
         "policy.toml",
-        "[[exemption]]\nid = \"a\"\nreason = \"accepted by the board\"\ntarget = { vpc = \"vpc-1\" }\nsource = \"any\"",
+        "[[exemption]]\nid = \"a\"\nreason = \"accepted by the board\"\ntarget = { vpc = \"vpc-1\" }\nsource = \"any\"\nallow = \"all-traffic\"",
     )
-    .unwrap();
+    .unwrap()
+    .settings;
     let of_exempt =
         crate::policy::evaluate(&exempting, &group, &ReferencedGroups::default(), Date::MIN);
     assert_eq!(of_exempt.status, crate::policy::Status::Exempt);

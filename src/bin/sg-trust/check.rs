@@ -8,7 +8,8 @@ use sg_trust::input::{GroupReader, InputError, Location, Seen, Sighting};
 use sg_trust::model::Region;
 use sg_trust::policy::exemption::{self, Usage};
 use sg_trust::policy::{ReferencedGroups, Settings, day_of};
-use sg_trust::report::Report;
+use sg_trust::report::prose::describe_alert;
+use sg_trust::report::{Report, Summary};
 
 use crate::evaluation::{Begun, Element, Evaluation, Work};
 use crate::input::{files, open};
@@ -68,13 +69,17 @@ pub(crate) fn run(
         referenced: ReferencedGroups::default(),
         waiting: Waiting::default(),
         usage: Usage::default(),
+        is_whole: true,
         terminal,
     };
     let mut all = Vec::new();
     for path in &arguments.files {
         match files(path) {
             Ok(files) => all.extend(files),
-            Err(error) => check.terminal.complain(&format!("{error:#}")),
+            Err(error) => {
+                check.is_whole = false;
+                check.terminal.complain(&format!("{error:#}"));
+            }
         }
     }
     for path in &all {
@@ -97,6 +102,8 @@ struct Check<'a> {
     referenced: ReferencedGroups,
     waiting: Waiting<'a>,
     usage: Usage,
+    /// Whether all of the input could be read.
+    is_whole: bool,
     terminal: &'a mut Terminal,
 }
 
@@ -112,6 +119,7 @@ impl<'a> Check<'a> {
         let (name, reader) = match open(path) {
             Ok(opened) => opened,
             Err(error) => {
+                self.is_whole = false;
                 self.terminal.complain(&format!("{error:#}"));
                 return Ok(());
             }
@@ -142,6 +150,7 @@ impl<'a> Check<'a> {
         let begun = match begun {
             Ok(begun) => begun,
             Err(error) => {
+                self.is_whole = false;
                 self.terminal.complain(&error.to_string());
                 return Ok(());
             }
@@ -216,6 +225,7 @@ impl<'a> Check<'a> {
 
     fn complain(&mut self, name: &str, location: Location, problem: String) {
         let error = InputError::at(name, location, problem);
+        self.is_whole = false;
         self.terminal.complain(&error.to_string());
     }
 
@@ -224,13 +234,16 @@ impl<'a> Check<'a> {
         for held in self.waiting.take() {
             self.print_held(held)?;
         }
-        let failed = self.report.summary().failed;
+        let Summary { groups, failed, .. } = *self.report.summary();
         write(self.terminal, self.format, &self.report.finish()?)?;
         let today = day_of(self.evaluation.now);
         let exemptions = &self.evaluation.policy.exemptions;
-        let warnings = exemption::warnings(exemptions, Some(&self.usage), None, today);
-        for warning in warnings.sentences {
-            self.terminal.say(&warning);
+        // What could not be read might have needed an exemption.
+        let is_whole = self.is_whole && groups > 0;
+        let usage = is_whole.then_some(&self.usage);
+        let alerts = exemption::alerts(exemptions, Some(self.usage.accounts()), usage, today);
+        for alert in alerts {
+            self.terminal.say(&describe_alert(&alert));
         }
         Ok(Outcome::of_failed(failed))
     }

@@ -60,7 +60,9 @@ impl Evaluation<'_> {
 
     pub(crate) fn element(&self, group: SecurityGroup, verdict: &Verdict) -> Element {
         let mut usage = Usage::default();
-        usage.note(verdict);
+        if !self.policy.exemptions.is_empty() {
+            usage.note(&group, verdict);
+        }
         let group_id = group.group_id.clone();
         Element {
             group_id,

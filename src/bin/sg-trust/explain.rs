@@ -2,39 +2,83 @@
 
 use std::fmt::Write as _;
 
-use anyhow::bail;
+use anyhow::{Context as _, bail};
 use comfy_table::{ContentArrangement, Table, presets};
 use jiff::Timestamp;
 use jiff::civil::Date;
+use sg_trust::config::allow_line;
 use sg_trust::model::ports::ALL_PORTS;
 use sg_trust::model::{GroupPair, IpPermission, Region, SecurityGroup};
-use sg_trust::policy::exemption::ExemptionMatch;
+use sg_trust::policy::exemption::{Allow, ExemptionMatch};
 use sg_trust::policy::reach::{Grants, PermissionCheck};
 use sg_trust::policy::{
     Reading, Reason, ReferencedGroups, Settings, Source, Verdict, Violation, day_of,
 };
 use sg_trust::remediation::command::Fix;
-use sg_trust::report::prose::{name_of, ranges, whom};
+use sg_trust::report::prose::{
+    describe_allow, describe_difference, describe_exemption, describe_group, describe_source,
+    ranges,
+};
 use sg_trust::text::escape;
 
 use crate::input;
-use crate::region::Regions;
+use crate::region::{Regions, parse_region};
 use crate::terminal::{Outcome, Terminal};
 
 const EXAMPLES: &str = "\
 Examples:
   sg-trust explain sg-0123456789abcdef0 --groups groups.json
+  sg-trust explain payments-db --groups groups.json --region eu-west-1
   aws ec2 describe-security-groups | sg-trust explain sg-0123456789abcdef0 --groups -";
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Arguments {
-    /// The id of the security group.
+    /// The security group: its id, or its name.
     #[arg(value_name = "SG")]
     group: String,
     /// A snapshot of the account: the output of `aws ec2 describe-security-groups`.
     #[arg(long, value_name = "FILE")]
     groups: String,
+    /// The group's Region, for the commands; without it that of SecurityGroupArn, then AWS_REGION, then AWS_DEFAULT_REGION.
+    #[arg(long, value_name = "REGION", value_parser = parse_region)]
+    region: Option<Region>,
+}
+
+/// The group with this id; else the only one with this name.
+fn find<'g>(
+    groups: &'g [SecurityGroup],
+    input: &str,
+    wanted: &str,
+) -> anyhow::Result<&'g SecurityGroup> {
+    let by_id = groups
+        .iter()
+        .find(|group| group.group_id.as_str() == wanted);
+    if let Some(group) = by_id {
+        return Ok(group);
+    }
+    let by_name: Vec<_> = groups
+        .iter()
+        .filter(|group| group.is_named(wanted))
+        .collect();
+    match by_name.as_slice() {
+        [] => bail!(
+            "{input}: there is no security group with the id or the name {wanted:?} among the {} in it",
+            groups.len()
+        ),
+        [group] => Ok(group),
+        several => {
+            let ids: Vec<_> = several
+                .iter()
+                .map(|group| group.group_id.as_str())
+                .collect();
+            bail!(
+                "{input}: {} security groups have the name {wanted:?}: give the id of one, {}",
+                several.len(),
+                ids.join(", ")
+            )
+        }
+    }
 }
 
 pub(crate) fn run(
@@ -43,28 +87,20 @@ pub(crate) fn run(
     terminal: &mut Terminal,
 ) -> anyhow::Result<Outcome> {
     let (name, snapshot) = input::snapshot(&arguments.groups)?;
-    let Some(group) = snapshot
-        .groups()
-        .iter()
-        .find(|group| group.group_id.as_str() == arguments.group)
-    else {
-        bail!(
-            "{name}: there is no security group {:?} among the {} in it",
-            arguments.group,
-            snapshot.groups().len()
-        );
-    };
+    let group = find(snapshot.groups(), name, &arguments.group)?;
     let mut peers = ReferencedGroups::default();
     for group in snapshot.groups() {
         policy.see(&mut peers, group);
     }
     let today = day_of(Timestamp::now());
     let verdict = sg_trust::policy::evaluate(policy, group, &peers, today);
-    let region = Regions::optional(None).find(group)?;
+    let region = Regions::optional(arguments.region.clone())
+        .find(group)
+        .with_context(|| format!("{name}: security group {}", group.group_id))?;
     let region = region.map(|(_, region)| region);
     let mut out = format!(
         "{}: {}, {}\n",
-        name_of(group),
+        describe_group(group),
         verdict.status,
         verdict.severity
     );
@@ -83,7 +119,7 @@ pub(crate) fn run(
     out += &permissions(policy, group);
     out += &unions(policy, group);
     for violation in &verdict.violations {
-        out += &violation_words(policy, group, violation, region.as_ref(), today);
+        out += &describe(policy, group, violation, region.as_ref(), today)?;
     }
     let _ = writeln!(out, "{}", severity_words(&verdict));
     terminal.print(&out)?;
@@ -93,16 +129,16 @@ pub(crate) fn run(
 }
 
 /// A violation: its sentence, what to do, how severe and why, and the exemptions that were considered.
-fn violation_words(
+fn describe(
     policy: &Settings,
     group: &SecurityGroup,
     violation: &Violation,
     region: Option<&Region>,
     today: Date,
-) -> String {
+) -> anyhow::Result<String> {
     let mut out = format!(
         "{} [{}]\n",
-        sg_trust::report::prose::violation(group, violation),
+        sg_trust::report::prose::describe_violation(group, violation),
         violation.reason
     );
     let fix = Fix::new(&group.group_id, violation, region);
@@ -120,17 +156,28 @@ fn violation_words(
     );
     for exemption in &policy.exemptions {
         let id = escape(&exemption.id);
-        let words = match exemption.consider(group, &violation.source, today) {
+        let words = match exemption.consider(group, violation, today) {
             ExemptionMatch::Covers if violation.exemption.as_ref() == Some(exemption) => {
-                format!("covers it: {}", exemption.words())
+                format!("covers it: {}", describe_exemption(exemption))
             }
             ExemptionMatch::Covers => "would cover it too; the first that does counts".to_owned(),
+            ExemptionMatch::Exceeded => format!(
+                "does not reach as far: it allows only {}",
+                describe_allow(&exemption.allow)
+            ),
             ExemptionMatch::Ended(until) => format!("would cover it, but ended on {until}"),
-            ExemptionMatch::Differs(why) => format!("does not cover it: {}", escape(&why)),
+            ExemptionMatch::Differs(difference) => {
+                format!("does not cover it: {}", describe_difference(&difference))
+            }
         };
         let _ = writeln!(out, "  exemption {id} {words}");
     }
-    out + "\n"
+    if violation.exemption.is_none() {
+        let allow = Allow::just(&violation.protocol, &violation.ports);
+        let line = allow_line(&allow)?;
+        let _ = writeln!(out, "  an exemption would need: {}", escape(&line));
+    }
+    Ok(out + "\n")
 }
 
 /// How the severity of a violation came about.
@@ -265,7 +312,7 @@ fn unions(policy: &Settings, group: &SecurityGroup) -> String {
         };
         let count = format!("{} of {ALL_PORTS}", union.ports.count());
         table.add_row([
-            whom(&Source::of(group, &union.grants)),
+            describe_source(&Source::of(group, &union.grants)),
             protocol.into_owned(),
             ranges(&union.ports),
             count,

@@ -110,10 +110,10 @@ enum Command {
 }
 
 impl SettingsArguments {
-    /// The policy with its settings.
-    fn policy(&self) -> anyhow::Result<sg_trust::policy::Settings> {
+    /// The effective settings. Exemptions of the file that do not hold are complained of.
+    fn read(&self, terminal: &mut Terminal) -> anyhow::Result<sg_trust::policy::Settings> {
         let mut policy = match &self.policy_file {
-            Some(file) => policy::read(file)?,
+            Some(file) => policy::read(file, terminal)?,
             None => sg_trust::policy::Settings::default(),
         };
         match self.reading {
@@ -135,7 +135,7 @@ fn main() -> ExitCode {
 fn run(arguments: &Arguments, terminal: &mut Terminal) -> anyhow::Result<Outcome> {
     let settings = &arguments.settings;
     // Settings that are given are read whatever the command: a mistake in them is never silent.
-    let policy = settings.policy()?;
+    let policy = settings.read(terminal)?;
     match &arguments.command {
         Command::Check(arguments) => check::run(arguments, &policy, terminal),
         Command::Replay(arguments) => replay::run(arguments, &policy, terminal),

@@ -1,7 +1,11 @@
 //! `policy`: shows the effective settings, or validates a settings file.
 
 use anyhow::Context as _;
-use sg_trust::policy::Settings;
+use jiff::Timestamp;
+use sg_trust::config::SettingsFile;
+use sg_trust::policy::exemption::alerts;
+use sg_trust::policy::{Settings, day_of};
+use sg_trust::report::prose::describe_alert;
 
 use crate::terminal::{Outcome, Terminal};
 
@@ -23,10 +27,26 @@ pub(crate) struct Arguments {
     check: Option<String>,
 }
 
-/// Reads a settings file.
-pub(crate) fn read(file: &str) -> anyhow::Result<Settings> {
+/// Reads a settings file, and complains of exemptions in it that do not hold.
+pub(crate) fn read(file: &str, terminal: &mut Terminal) -> anyhow::Result<Settings> {
     let (name, text) = crate::input::read(file).context("settings")?;
-    Ok(sg_trust::config::read(name, &text)?)
+    let SettingsFile { settings, refused } = sg_trust::config::read(name, &text)?;
+    for reason in refused.iter().flat_map(|exemption| &exemption.reasons) {
+        terminal.complain(&reason.to_string());
+    }
+    Ok(settings)
+}
+
+/// Validates a settings file.
+fn check(file: &str, terminal: &mut Terminal) -> anyhow::Result<()> {
+    let settings = read(file, terminal)?;
+    for alert in alerts(&settings.exemptions, None, None, day_of(Timestamp::now())) {
+        terminal.say(&describe_alert(&alert));
+    }
+    if !terminal.has_trouble() {
+        terminal.print(&format!("{file}: valid\n"))?;
+    }
+    Ok(())
 }
 
 pub(crate) fn run(
@@ -35,10 +55,7 @@ pub(crate) fn run(
     terminal: &mut Terminal,
 ) -> anyhow::Result<Outcome> {
     match &arguments.check {
-        Some(file) => {
-            read(file)?;
-            terminal.print(&format!("{file}: valid\n"))?;
-        }
+        Some(file) => check(file, terminal)?,
         None => terminal.print(&sg_trust::config::to_toml(policy)?)?,
     }
     Ok(Outcome::Nothing)

@@ -9,6 +9,7 @@ use sg_trust::event::Batch;
 use sg_trust::finding::{Context, Finding, Passed};
 use sg_trust::model::{AccountId, Region};
 use sg_trust::policy::Settings;
+use sg_trust::report::prose::describe_alert;
 
 use crate::output::{FormatArgument, Writer};
 use crate::region::{parse_region, place_of};
@@ -215,7 +216,10 @@ fn print(
     result: &RunResult,
     terminal: &mut Terminal,
 ) -> anyhow::Result<()> {
-    for warning in result.stats.all_warnings() {
+    for alert in &result.stats.exemptions {
+        terminal.say(&describe_alert(alert));
+    }
+    for warning in &result.stats.warnings {
         terminal.say(warning);
     }
     let text = std::str::from_utf8(out)?;

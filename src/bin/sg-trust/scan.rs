@@ -56,11 +56,14 @@ async fn scan(
     policy: &Settings,
     terminal: &mut Terminal,
 ) -> anyhow::Result<Outcome> {
+    use std::collections::BTreeSet;
+
     use jiff::Timestamp;
     use sg_trust::aws::Account;
     use sg_trust::finding::Finding;
     use sg_trust::policy::day_of;
     use sg_trust::policy::exemption::{self, Usage};
+    use sg_trust::report::prose::describe_alert;
 
     use crate::output::Writer;
 
@@ -109,13 +112,9 @@ async fn scan(
     // Where a Region failed, nobody knows what an exemption would have matched there.
     let usage = failures.is_empty().then_some(&usage);
     let today = day_of(Timestamp::now());
-    let of_exemptions = exemption::warnings(
-        &policy.exemptions,
-        usage,
-        Some(&account.scope().account),
-        today,
-    );
-    warnings.extend(of_exemptions.sentences);
+    let accounts = BTreeSet::from([account.scope().account.clone()]);
+    let alerts = exemption::alerts(&policy.exemptions, Some(&accounts), usage, today);
+    warnings.extend(alerts.iter().map(describe_alert));
     for warning in warnings {
         terminal.say(&warning);
     }

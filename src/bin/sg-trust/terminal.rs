@@ -89,6 +89,11 @@ impl Terminal {
         self.is_closed
     }
 
+    /// Whether something could not be done.
+    pub(crate) fn has_trouble(&self) -> bool {
+        self.has_trouble
+    }
+
     /// Ends the command with its exit code.
     pub(crate) fn end(mut self, outcome: anyhow::Result<Outcome>) -> ExitCode {
         let flushed = self.results(false).flush();

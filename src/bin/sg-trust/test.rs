@@ -76,7 +76,7 @@ pub(crate) fn run(arguments: &Arguments, terminal: &mut Terminal) -> anyhow::Res
                 let sentences: Vec<_> = verdict
                     .violations
                     .iter()
-                    .map(|violation| sg_trust::report::prose::violation(&group, violation))
+                    .map(|violation| sg_trust::report::prose::describe_violation(&group, violation))
                     .collect();
                 let why = if sentences.is_empty() {
                     "no violation".to_owned()

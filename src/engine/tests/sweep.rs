@@ -99,7 +99,8 @@ engine_test!(a_refused_extra_look_does_not_end_the_sweep, {
     assert_eq!(store.shows(TARGET), "FAILED");
     assert!(
         run.stats
-            .all_warnings()
+            .warnings
+            .iter()
             .any(|warning| warning.contains("the filter is not valid"))
     );
 });

@@ -39,7 +39,7 @@ pub(super) fn description(finding: &Finding, group: Option<&SecurityGroup>) -> S
         return truncate(
             &format!(
                 "{} lets no other security group reach all its ports.",
-                prose::name_of(group)
+                prose::describe_group(group)
             ),
             DESCRIPTION,
         )
@@ -57,11 +57,11 @@ pub(super) fn description(finding: &Finding, group: Option<&SecurityGroup>) -> S
             Some(exemption) => {
                 format!(
                     "{} (exempt: {}).",
-                    prose::violation(group, violation),
+                    prose::describe_violation(group, violation),
                     escape(&exemption.id)
                 )
             }
-            None => format!("{}.", prose::violation(group, violation)),
+            None => format!("{}.", prose::describe_violation(group, violation)),
         })
         .collect();
     let count = sentences.len();

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use sg_trust::config;
+use sg_trust::config::{self, SettingsFile};
 use sg_trust::policy::Settings;
 
 use super::page::Page;
@@ -11,7 +11,7 @@ use super::{assert_same, page, pages};
 const SETTINGS: &str = "docs/settings.md";
 
 /// Where each table of keys is documented, and settings with a key in it that there cannot be.
-const TABLES: [(&str, &str); 5] = [
+const TABLES: [(&str, &str); 6] = [
     ("Keys at the top", "no_such_key = 1"),
     ("Exemptions", "[[exemption]]\nno_such_key = 1"),
     (
@@ -21,6 +21,10 @@ const TABLES: [(&str, &str); 5] = [
     (
         "source",
         "[[exemption]]\nid = \"a\"\nreason = \"long enough\"\ntarget = { vpc = \"vpc-0a\" }\nsource = { no_such_key = 1 }",
+    ),
+    (
+        "allow",
+        "[[exemption]]\nid = \"a\"\nreason = \"long enough\"\nsource = \"any\"\ntarget = { vpc = \"vpc-0a\" }\nallow = { no_such_key = 1 }",
     ),
     ("Sensitivity", "[sensitivity]\nno_such_key = 1"),
 ];
@@ -78,7 +82,7 @@ fn the_documented_defaults_are_the_programs() {
         .unwrap();
     assert_eq!(
         config::read("docs/settings.md", &block.text),
-        Ok(Settings::default())
+        Ok(SettingsFile::default())
     );
     let defaults = config::to_toml(&Settings::default()).unwrap();
     let table = page.tables_of("Keys at the top", "key").next().unwrap();
@@ -106,8 +110,9 @@ fn every_example_of_settings_in_the_documentation_can_be_read() {
     for page in &pages() {
         for block in page.blocks_of("toml") {
             checked += 1;
-            if let Err(error) = config::read(&page.path, &block.text) {
-                panic!("{}, block at line {}: {error}", page.path, block.line);
+            match config::read(&page.path, &block.text) {
+                Ok(file) => assert_eq!(file.refused, [], "{}", page.path),
+                Err(error) => panic!("{}, block at line {}: {error}", page.path, block.line),
             }
         }
     }
