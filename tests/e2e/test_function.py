@@ -76,13 +76,13 @@ def test_a_denied_call_is_ignored(account, function, aws):
         "update-rule-descriptions-ingress-request",
     ],
 )
-def test_what_a_document_of_another_kind_holds_is_handled(account, function, proxy, name):
+def test_what_a_document_of_another_kind_holds_is_handled(account, function, aws, name):
     source, group = account.group("web"), account.group("db")
     account.allow(group, source)
     answer = function.invoke(event(name, group, source))
     assert not answer.is_error and answer.body == outcome(evaluated=1, failed=1)
     assert account.states() == {group: ACTIVE}
-    assert proxy.count()["DescribeSecurityGroups"] == proxy.count()["BatchImportFindings"] == 1
+    assert aws.count()["DescribeSecurityGroups"] == aws.count()["BatchImportFindings"] == 1
 
 
 @pytest.mark.parametrize("name", ["config-rule-scheduled", "config-rule-snapshot"])
@@ -93,27 +93,27 @@ def test_a_config_rule_that_asks_about_everything_is_a_sweep(account, function, 
     assert account.states() == {group: ACTIVE}
 
 
-def test_records_of_a_log_file_are_those_of_their_account_and_region(account, function, proxy):
+def test_records_of_a_log_file_are_those_of_their_account_and_region(account, function, aws):
     source, group = account.group("web"), account.group("db")
     account.allow(group, source)
     log_file = event("cloudtrail-log-file", group, source)
     answer = function.invoke({"Records": [log_file["Records"][0]]})
     assert answer.body == outcome(evaluated=1, failed=1)
-    proxy.calls.clear()
+    aws.calls.clear()
     elsewhere = {**log_file["Records"][0], "awsRegion": "eu-west-1"}
     answer = function.invoke({"Records": [elsewhere, log_file["Records"][3]]})
     assert not answer.is_error and "210987654321" in answer.body["ignored"] and "eu-west-1" in answer.body["ignored"]
-    assert proxy.calls == []
+    assert aws.calls == []
 
 
-def test_descriptions_updated_by_name_are_of_the_default_vpcs_group(account, function, proxy):
+def test_descriptions_updated_by_name_are_of_the_default_vpcs_group(account, function, aws):
     default_vpc = account.ec2.describe_vpcs(Filters=[{"Name": "is-default", "Values": ["true"]}])["Vpcs"][0]["VpcId"]
     group = account.group("web", default_vpc)
     names = ["update-rule-descriptions-ingress-by-name", "update-rule-descriptions-egress-request-by-name"]
     answer = function.invoke([event(name) for name in names * 4])
     assert not answer.is_error and answer.body == outcome(evaluated=1, passed=1)
     assert account.states() == {group: ARCHIVED}
-    assert proxy.count() == {"DescribeVpcs": 1, "DescribeSecurityGroups": 1, "BatchImportFindings": 1}
+    assert aws.count() == {"DescribeVpcs": 1, "DescribeSecurityGroups": 1, "BatchImportFindings": 1}
 
 
 @pytest.mark.parametrize(
