@@ -30,7 +30,7 @@ reason = "it may let itself in"
 target = { id = "sg-a0000000000000000" }
 source = "self"
 "#;
-    config::read("policy.toml", text).unwrap()
+    config::read("policy.toml", text).unwrap().settings
 }
 
 /// Milliseconds at which sweeps begin.

@@ -83,7 +83,7 @@ reason = "it may let itself in"
 target = { id = "sg-0123456789abcdef0" }
 source = "self"
 "#;
-        let settings = config::read("policy.toml", text).unwrap();
+        let settings = config::read("policy.toml", text).unwrap().settings;
         let itself = ("-1", -1, -1, TARGET);
         for (rules, shown) in [
             (&[ALL, itself][..], "FAILED"),

@@ -62,7 +62,7 @@ engine_test!(a_look_that_fails_costs_only_those_that_it_was_for, {
         (store.shows(TARGET), store.shows(OTHER)),
         ("nothing".to_owned(), "FAILED".to_owned())
     );
-    let mut warnings = run.stats.all_warnings();
+    let mut warnings = run.stats.warnings.iter().map(String::as_str);
     assert_eq!(
         warnings.next(),
         Some("ec2 was not asked again: ec2 is away")
