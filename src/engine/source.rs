@@ -9,7 +9,7 @@ use jiff::Timestamp;
 
 use crate::model::{GroupId, GroupRule, SecurityGroup, VpcId};
 
-/// FindingFilter groups.
+/// Which groups are read.
 #[derive(Debug, Clone, Copy)]
 pub enum Query<'a> {
     /// Those with these ids. What is not there is absent from the answer, and no error.

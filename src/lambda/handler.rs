@@ -152,14 +152,14 @@ impl Function {
         let scope = self.scope(function_arn).await?;
         let swept_since = self.process().swept_since;
         let is_sweep = |event: &Trigger| matches!(event.action, Action::Sweep(_));
-        let patience = if batch.triggers().any(is_sweep) {
+        let timeouts = if batch.triggers().any(is_sweep) {
             Timeouts::SWEEP
         } else {
             Timeouts::EVENT
         }
         .until(Some(until));
-        let source = Timed::new(self.clients.source(&scope, patience));
-        let store = Timed::new(self.clients.hub(&scope, patience));
+        let source = Timed::new(self.clients.source(&scope, timeouts));
+        let store = Timed::new(self.clients.hub(&scope, timeouts));
         let settings = &self.environment.settings;
         let context = Arc::new(Context {
             scope,

@@ -67,7 +67,7 @@ name! {
     Partition
 }
 
-/// Is it `prefix` and then letters, digits and hyphens, at least one?
+/// Whether the text is `prefix` and then at least one letter, digit or hyphen.
 fn has_form(text: &str, prefix: &str) -> bool {
     text.strip_prefix(prefix).is_some_and(|rest| {
         !rest.is_empty()
@@ -94,7 +94,7 @@ impl VpcId {
 }
 
 impl AccountId {
-    /// Is it 12 digits, as AWS's are?
+    /// Whether the id is 12 digits, as AWS's are.
     #[must_use]
     pub fn is_well_formed(&self) -> bool {
         self.0.len() == 12 && self.0.bytes().all(|byte| byte.is_ascii_digit())
@@ -102,7 +102,7 @@ impl AccountId {
 }
 
 impl Region {
-    /// Is it made of lower-case words and a number, as AWS's are (`us-gov-west-1`)?
+    /// Whether the code is made of lower-case words and a number, as AWS's are (`us-gov-west-1`).
     #[must_use]
     pub fn is_well_formed(&self) -> bool {
         let words: Vec<&str> = self.0.split('-').collect();
@@ -119,7 +119,7 @@ impl Region {
     }
 }
 
-/// FindingFilter partition a Region's code belongs to, by its prefix, for where no ARN says it. Source: `partitions.json` of
+/// The partition that a Region's code belongs to, by its prefix, for where no ARN says it. Source: `partitions.json` of
 /// the AWS SDKs (`regionRegex`).
 const PARTITIONS: [(&str, &str); 7] = [
     ("cn-", "aws-cn"),
@@ -132,7 +132,7 @@ const PARTITIONS: [(&str, &str); 7] = [
 ];
 
 impl Partition {
-    /// Has it the form of one: `aws`, or `aws-` and lower-case words?
+    /// Whether the name is `aws`, or `aws-` and lower-case words.
     #[must_use]
     pub fn is_well_formed(&self) -> bool {
         let mut words = self.0.split('-');

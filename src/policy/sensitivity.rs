@@ -68,12 +68,17 @@ impl Sensitivity {
     }
 
     /// The level of a source: its own, when it was seen.
-    fn of_source(&self, group: &SecurityGroup, source: &Source, peers: &ReferencedGroups) -> Level {
+    fn of_source(
+        &self,
+        group: &SecurityGroup,
+        source: &Source,
+        referenced: &ReferencedGroups,
+    ) -> Level {
         if source.is_self {
             return self.of(group);
         }
-        match peers.of_same_account(group, source) {
-            Some(peer) => peer.level,
+        match referenced.of_same_account(group, source) {
+            Some(seen) => seen.level,
             None => self.find(&self.unseen).unwrap_or(Level(0)),
         }
     }
@@ -101,7 +106,7 @@ pub struct Levels {
     pub target: String,
     /// That of the source.
     pub source: String,
-    /// Was the source seen, or does it count as one that cannot be?
+    /// Whether the source was seen; if not, it counts as `unseen`.
     pub is_seen: bool,
     /// How many levels less sensitive the source is than the group.
     pub distance: usize,
@@ -114,11 +119,11 @@ impl ReferencedGroups {
 
     /// A source of another account cannot be seen, also where it happens to be shown: its tags are not this account's.
     fn of_same_account(&self, group: &SecurityGroup, source: &Source) -> Option<&ReferencedGroup> {
-        self.get(source).filter(|peer| {
+        self.get(source).filter(|seen| {
             let is_other = |owner: &Option<AccountId>| {
                 owner.is_some() && group.owner_id.is_some() && *owner != group.owner_id
             };
-            !source.is_foreign && !is_other(&peer.owner)
+            !source.is_foreign && !is_other(&seen.owner)
         })
     }
 
@@ -130,10 +135,10 @@ impl ReferencedGroups {
 
 impl Settings {
     /// Remembers of a group what the groups that let it in need to know. Nothing, without `[sensitivity]`.
-    pub fn see(&self, peers: &mut ReferencedGroups, group: &SecurityGroup) {
+    pub fn see(&self, referenced: &mut ReferencedGroups, group: &SecurityGroup) {
         if let Some(sensitivity) = &self.sensitivity {
             let level = sensitivity.of(group);
-            let peer = peers
+            let seen = referenced
                 .0
                 .entry(group.group_id.clone())
                 .or_insert_with(|| ReferencedGroup {
@@ -142,7 +147,7 @@ impl Settings {
                     level,
                 });
             // Of two that have the same id the worse counts, whatever their order.
-            peer.level = peer.level.min(level);
+            seen.level = seen.level.min(level);
         }
     }
 
@@ -151,12 +156,12 @@ impl Settings {
     pub fn unknown_sources(
         &self,
         verdict: &Verdict,
-        peers: &ReferencedGroups,
+        referenced: &ReferencedGroups,
     ) -> impl Iterator<Item = GroupId> {
         let sources = verdict.violations.iter().map(|violation| &violation.source);
         sources
             .filter(|source| self.sensitivity.is_some() && !source.is_self && !source.is_foreign)
-            .filter(|source| peers.get(source).is_none())
+            .filter(|source| referenced.get(source).is_none())
             .filter_map(|source| source.group_id.clone())
     }
 
@@ -166,15 +171,15 @@ impl Settings {
         &self,
         group: &SecurityGroup,
         source: &Source,
-        peers: &ReferencedGroups,
+        referenced: &ReferencedGroups,
     ) -> Option<Levels> {
         let sensitivity = self.sensitivity.as_ref()?;
         let target = sensitivity.of(group);
-        let level = sensitivity.of_source(group, source, peers);
+        let level = sensitivity.of_source(group, source, referenced);
         Some(Levels {
             target: sensitivity.name(target),
             source: sensitivity.name(level),
-            is_seen: source.is_self || peers.of_same_account(group, source).is_some(),
+            is_seen: source.is_self || referenced.of_same_account(group, source).is_some(),
             distance: level.below(target),
         })
     }

@@ -134,7 +134,7 @@ mod live {
         Ok(Outcome::of_failed(report.missing))
     }
 
-    /// Is Security Hub CSPM on?
+    /// Reports whether Security Hub CSPM is on.
     fn hub(report: &mut Report, scope: &Scope, probes: &Probes) {
         let of_hub = |probe: &&Probe| matches!(probe, Probe::NotEnabled(_));
         let place = format!("in account {}, region {}", scope.account, scope.region);

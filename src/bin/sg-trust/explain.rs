@@ -88,12 +88,12 @@ pub(crate) fn run(
 ) -> anyhow::Result<Outcome> {
     let (name, snapshot) = input::snapshot(&arguments.groups)?;
     let group = find(snapshot.groups(), name, &arguments.group)?;
-    let mut peers = ReferencedGroups::default();
+    let mut referenced = ReferencedGroups::default();
     for group in snapshot.groups() {
-        policy.see(&mut peers, group);
+        policy.see(&mut referenced, group);
     }
     let today = day_of(Timestamp::now());
-    let verdict = sg_trust::policy::evaluate(policy, group, &peers, today);
+    let verdict = sg_trust::policy::evaluate(policy, group, &referenced, today);
     let region = Regions::optional(arguments.region.clone())
         .find(group)
         .with_context(|| format!("{name}: security group {}", group.group_id))?;

@@ -123,7 +123,7 @@ pub fn check(asff: &Asff) -> Vec<String> {
     faults
 }
 
-/// Has the text something to show, and is it no longer than this?
+/// Whether the text shows something and is no longer than `most`, in UTF-16 code units.
 fn fits(text: &str, most: usize) -> bool {
     has_text(text) && utf16_len(text) <= most
 }
