@@ -144,6 +144,18 @@ fn a_bad_document_is_named_and_the_others_come() {
             format!("[[{b}],[3],[{c}]]"),
             "f:1: answer [1]: group [0]: neither a security group",
         ),
+        (
+            format!("{{\"SecurityGroups\":[{b},[],{c}]}}"),
+            "f:1: group [1]: a list within the list of an answer",
+        ),
+        (
+            format!("{{\"NextToken\":null,\"SecurityGroups\":[{b},[],{c}]}}"),
+            "f:1: group [1]: a list within the list of an answer",
+        ),
+        (
+            format!("{{\"SecurityGroups\":[{b},{{\"SecurityGroups\":[]}},{c}]}}"),
+            "f:1: group [1]: a list within the list of an answer",
+        ),
         (format!("{b}\n3\n{c}"), "f:2: neither a security group"),
         (format!("{{}} {b} {c}"), "f:1: neither a security group"),
         (

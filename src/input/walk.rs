@@ -261,7 +261,7 @@ impl<T, F: FnMut(SecurityGroup) -> T> Walk<'_, T, F> {
                 self.at = end;
             }
             Value::Other(end) => {
-                self.other(location, at, end);
+                self.other(location, false, at, end);
                 self.at = end;
             }
             Value::Broken(error) => return self.lose(at, not_json(&error)),
@@ -367,7 +367,7 @@ impl<T, F: FnMut(SecurityGroup) -> T> Walk<'_, T, F> {
                 end
             }
             Value::Other(end) => {
-                self.other(location, at, end);
+                self.other(location, list.is_answer, at, end);
                 end
             }
             Value::Broken(error) => return self.lose(at, not_json(&error)),
@@ -439,16 +439,16 @@ impl<T, F: FnMut(SecurityGroup) -> T> Walk<'_, T, F> {
         ON
     }
 
-    /// A value that is no group by itself.
-    fn other(&mut self, location: Location, at: usize, end: usize) {
+    /// A value that is no group by itself. `in_answer`: it stands in the list of an answer.
+    fn other(&mut self, location: Location, in_answer: bool, at: usize, end: usize) {
         let value = self.bytes.get(at..end).unwrap_or_default();
         match std::str::from_utf8(value) {
-            Ok(json) => self.documents(location, json),
+            Ok(json) => self.documents(location, in_answer, json),
             Err(_) => self.push(location, Err(NOT_UTF_8.to_owned())),
         }
     }
 
-    fn documents(&mut self, location: Location, json: &str) {
+    fn documents(&mut self, location: Location, in_answer: bool, json: &str) {
         let elements = match document::read(json) {
             Ok(Document::Group(group)) => return self.push(location, Ok(*group)),
             Ok(Document::List(elements)) => elements,
@@ -457,7 +457,7 @@ impl<T, F: FnMut(SecurityGroup) -> T> Walk<'_, T, F> {
                 return self.push(Location { line, ..location }, Err(problem.text));
             }
         };
-        if location.answer.is_some() {
+        if in_answer || location.answer.is_some() {
             let problem =
                 "a list within the list of an answer: its elements must be security groups";
             return self.push(location, Err(problem.to_owned()));
@@ -468,7 +468,7 @@ impl<T, F: FnMut(SecurityGroup) -> T> Walk<'_, T, F> {
                 group: Some(index),
                 ..location
             };
-            self.documents(within, element.get());
+            self.documents(within, json.starts_with('{'), element.get());
         }
     }
 }
