@@ -8,8 +8,8 @@
 mod asff;
 mod cli;
 mod corpus;
-mod depth;
 mod docs;
+mod exemptions;
 mod explain;
 mod groups;
 mod help;

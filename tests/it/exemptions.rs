@@ -1,4 +1,4 @@
-//! Exemptions, levels and words: through the library, and through the command line.
+//! Exemptions and the severity of sensitive groups: through the library, and through the command line.
 
 use std::collections::BTreeMap;
 use std::io::Write as _;
