@@ -648,7 +648,13 @@ proptest! {
         let (ids, _) = read(text.split_at(at).0);
         let all: Vec<_> = (0..count).map(|number| format!("sg-{number}")).collect();
         let (whole, _) = read(&text);
-        prop_assert!(whole.starts_with(&ids) && all.starts_with(&ids), "{:?}", ids);
+        prop_assert!(whole.starts_with(&all));
+        // A list that is not the first member of its answer is not read before its end comes: of one that is cut, only a
+        // line that is a whole document by itself comes.
+        let is_read_late = text.contains(r#""ResponseMetadata":{},"SecurityGroups": ["#);
+        let mut rest = all.iter();
+        let is_in_order = ids.iter().all(|id| rest.any(|other| other == id));
+        prop_assert!(all.starts_with(&ids) || is_read_late && is_in_order, "{:?}", ids);
     }
 
     #[test]

@@ -1,6 +1,7 @@
 """The function end to end: a real event, a real fetch, a correct finding in the hub."""
 
 import json
+import time
 
 import pytest
 from aws_stub import ROOT, Function, ec2_error, hub_error
@@ -221,6 +222,9 @@ def test_a_start_that_fails_says_why(aws):
         function = Function(aws.endpoint, environment={name: value})
         assert function.process.wait(timeout=30) != 0
         function.stop()
+        deadline = time.monotonic() + 10
+        while name not in "".join(function.errors) and time.monotonic() < deadline:
+            time.sleep(0.05)  # A thread reads what the process wrote before it ended.
         assert name in "".join(function.errors)
 
 
