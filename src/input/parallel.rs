@@ -28,14 +28,14 @@ const TRIES: usize = 64;
 const TRIED: usize = 1 << 16;
 
 struct Job<T> {
-    bytes: Arc<[u8]>,
+    bytes: Arc<Vec<u8>>,
     place: Place,
     result: SyncSender<Chunk<T>>,
 }
 
 /// A batch that is worked on.
 struct Flight<T> {
-    bytes: Arc<[u8]>,
+    bytes: Arc<Vec<u8>>,
     place: Place,
     result: Receiver<Chunk<T>>,
 }
@@ -150,8 +150,10 @@ impl<T> Ahead<T> {
             return None;
         }
         let (end, next) = cut(&text.bytes, self.place)?;
-        let bytes = Arc::from(text.bytes.get(..end)?);
-        text.bytes.drain(..end);
+        let mut rest = Vec::with_capacity(text.bytes.len());
+        rest.extend_from_slice(text.bytes.get(end..)?);
+        text.bytes.truncate(end);
+        let bytes = Arc::new(std::mem::replace(&mut text.bytes, rest));
         let (sender, result) = mpsc::sync_channel(1);
         let place = std::mem::replace(&mut self.place, next);
         self.flights.push_back(Flight {

@@ -2,7 +2,9 @@
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
-use std::hash::{BuildHasher, RandomState};
+use std::hash::BuildHasher;
+
+use foldhash::quality::RandomState;
 
 use crate::model::SecurityGroup;
 
@@ -42,7 +44,7 @@ pub enum Sighting {
 #[derive(Debug, Default)]
 pub struct Seen {
     identities: Identities,
-    groups: HashMap<u64, u64>,
+    groups: HashMap<u64, u64, foldhash::fast::RandomState>,
 }
 
 impl Seen {

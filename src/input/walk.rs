@@ -72,7 +72,7 @@ pub(super) fn walk<T>(
         place,
         counted: 0,
         lines: 0,
-        items: Vec::new(),
+        items: Vec::with_capacity(bytes.len() / GROUP),
         has_document: false,
         work,
     };
@@ -116,6 +116,8 @@ type Step = ControlFlow<()>;
 const ON: Step = Step::Continue(());
 const NEEDS_MORE: Step = Step::Break(());
 
+/// How long a group is, for a guess at how many there are.
+const GROUP: usize = 1 << 10;
 const NOT_UTF_8: &str = "it is not UTF-8: save the file as UTF-8";
 /// The longest line without JSON that is waited for as a whole.
 const LINE: usize = 1 << 16;

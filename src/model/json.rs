@@ -48,6 +48,10 @@ pub(super) fn list<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
         fn visit_seq<A: SeqAccess<'de>>(self, mut elements: A) -> Result<Vec<T>, A::Error> {
             let mut list = Vec::new();
             while let Some(element) = elements.next_element()? {
+                if list.is_empty() {
+                    // Most lists have one element, and a vector would make room for four.
+                    list.reserve_exact(1);
+                }
                 list.push(element);
             }
             Ok(list)

@@ -4,6 +4,8 @@
 //! are matched by exact protocol, ports and source:
 //! <https://docs.aws.amazon.com/cli/latest/reference/ec2/revoke-security-group-ingress.html>.
 
+use std::borrow::Cow;
+
 use serde::Serialize;
 
 use crate::model::{GroupId, Protocol, Region, RuleId};
@@ -171,15 +173,26 @@ impl Commands<'_> {
     }
 
     fn command(&self, verb: &str, what: &[&str]) -> Option<String> {
-        let action = format!("{verb}-security-group-ingress");
-        let mut words = vec!["aws", "ec2", &action];
-        if let Some(region) = self.region {
-            words.extend(["--region", region.as_str()]);
+        let mut command = format!("aws ec2 {verb}-security-group-ingress");
+        let region = self.region.map(|region| ["--region", region.as_str()]);
+        let group = ["--group-id", self.group_id.as_str()];
+        for word in region.iter().flatten().chain(&group).chain(what) {
+            command.push(' ');
+            command.push_str(&quote(word)?);
         }
-        words.extend(["--group-id", self.group_id.as_str()]);
-        words.extend(what);
-        shlex::try_join(words).ok()
+        Some(command)
     }
+}
+
+/// A word for a POSIX shell, as shlex quotes it; none with a NUL.
+fn quote(word: &str) -> Option<Cow<'_, str>> {
+    // JSON, the longest word, has nothing that means anything between single quotes.
+    let is_safe =
+        |byte: u8| matches!(byte, b' '..=b'~') & !matches!(byte, b'\'' | b'!' | b'^' | b'\\');
+    if word.starts_with('[') && word.bytes().fold(true, |safe, byte| safe & is_safe(byte)) {
+        return Some(Cow::Owned(format!("'{word}'")));
+    }
+    shlex::try_quote(word).ok()
 }
 
 /// Rules of the same traffic as one permission.
@@ -326,6 +339,13 @@ mod tests {
         #[test]
         fn a_shell_gets_any_words_back(id in "[^\0]{1,20}", name in "[^\0]{1,40}") {
             hostile_round_trip(&id, &name);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn words_are_quoted_as_shlex_quotes_them(word in "(\\[[ -~]{0,30}\\]|\\[[a-z\",:{}]*\\]|\\PC*)") {
+            prop_assert_eq!(quote(&word).map(Cow::into_owned), shlex::try_quote(&word).ok().map(Cow::into_owned));
         }
     }
 }

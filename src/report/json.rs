@@ -9,7 +9,7 @@ use super::prose;
 use crate::model::{Region, SecurityGroup};
 use crate::policy::{SourcePair, Verdict, Violation};
 use crate::remediation::command::Fix;
-use crate::text::{characters, is_deceptive};
+use crate::text::{characters, is_deceptive, is_plain};
 
 /// One element of `groups`, and one line of ndjson.
 #[derive(Debug, Serialize)]
@@ -132,15 +132,30 @@ impl<'a> GroupPair<'a> {
 /// Compact JSON on one line in which no character deceives a terminal or an editor: they are written `\u202e`, which
 /// every JSON reader turns back.
 pub fn to_line<T: Serialize>(value: &T) -> serde_json::Result<String> {
-    write_with(value, Visible(serde_json::ser::CompactFormatter))
+    write_with(value, || serde_json::ser::CompactFormatter)
 }
 
 /// The same over several lines, for people.
 pub fn to_pretty<T: Serialize>(value: &T) -> serde_json::Result<String> {
-    write_with(value, Visible(serde_json::ser::PrettyFormatter::new()))
+    write_with(value, serde_json::ser::PrettyFormatter::new)
 }
 
-fn write_with<T: Serialize, F: Formatter>(value: &T, formatter: F) -> serde_json::Result<String> {
+fn write_with<T: Serialize, F: Formatter>(
+    value: &T,
+    formatter: impl Fn() -> F,
+) -> serde_json::Result<String> {
+    let text = write(value, formatter())?;
+    // To look at the whole once is faster than to look at each text; hardly any has to be written anew.
+    let is_visible = text.split('\n').all(is_plain)
+        || !text.contains(|character| character != '\n' && is_deceptive(character));
+    if is_visible {
+        Ok(text)
+    } else {
+        write(value, Visible(formatter()))
+    }
+}
+
+fn write<T: Serialize, F: Formatter>(value: &T, formatter: F) -> serde_json::Result<String> {
     let mut out = Vec::with_capacity(256);
     value.serialize(&mut serde_json::Serializer::with_formatter(
         &mut out, formatter,
@@ -157,9 +172,7 @@ impl<F: Formatter> Formatter for Visible<F> {
         writer: &mut W,
         fragment: &str,
     ) -> io::Result<()> {
-        // Nothing in ASCII that JSON leaves as it is deceives: nearly every text.
-        let is_plain = fragment.bytes().all(|byte| matches!(byte, b' '..=b'~'));
-        if is_plain || !fragment.contains(is_deceptive) {
+        if is_plain(fragment) || !fragment.contains(is_deceptive) {
             return writer.write_all(fragment.as_bytes());
         }
         for (character, deceives) in characters(fragment) {

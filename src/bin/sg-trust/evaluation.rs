@@ -73,7 +73,12 @@ impl Evaluation<'_> {
     }
 
     fn text(&self, group: SecurityGroup, verdict: &Verdict) -> anyhow::Result<String> {
-        let place = self.regions.find(&group)?;
+        let has_commands = !verdict.violations.is_empty();
+        let place = if has_commands || self.format == Format::Asff || self.regions.is_given() {
+            self.regions.find(&group)?
+        } else {
+            None
+        };
         if self.format == Format::Asff {
             let finding = self.finding(group, verdict, place)?;
             return Ok(self.format.finding(&finding)?);

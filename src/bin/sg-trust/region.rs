@@ -65,6 +65,11 @@ impl Regions {
         Self { given, environment }
     }
 
+    /// Whether there is a `--region`, which a group may contradict.
+    pub(crate) fn is_given(&self) -> bool {
+        self.given.is_some()
+    }
+
     /// Where a group is; none when nothing tells it.
     ///
     /// # Errors
