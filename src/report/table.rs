@@ -17,7 +17,8 @@ use crate::text::escape;
 
 const GROUP_WIDTH: usize = 20;
 const NAME_WIDTH: usize = 28;
-const INDENT: &str = "         ";
+/// So little that a usual sentence fits into 100 columns.
+const INDENT: &str = "  ";
 
 /// The line above the first group.
 #[must_use]

@@ -51,9 +51,9 @@ fn the_table_shows_what_failed_and_counts_the_rest() {
     insta::assert_snapshot!(out, @r#"
     VERDICT  SEVERITY       GROUP                 NAME                          VPC
     FAILED   LOW            sg-abc123             default                       vpc-1
-             sg-abc123 (default) accepts all traffic from sg-def123 [all-traffic]
-               allow first: aws ec2 authorize-security-group-ingress --group-id sg-abc123 --ip-permissions '[{"IpProtocol":"tcp","FromPort":FROM_PORT,"ToPort":TO_PORT,"UserIdGroupPairs":[{"GroupId":"sg-def123","UserId":"123456789012"}]}]'
-               then revoke: aws ec2 revoke-security-group-ingress --group-id sg-abc123 --ip-permissions '[{"IpProtocol":"-1","UserIdGroupPairs":[{"GroupId":"sg-def123","UserId":"123456789012"}]}]'
+      sg-abc123 (default) accepts all traffic from sg-def123 [all-traffic]
+        allow first: aws ec2 authorize-security-group-ingress --group-id sg-abc123 --ip-permissions '[{"IpProtocol":"tcp","FromPort":FROM_PORT,"ToPort":TO_PORT,"UserIdGroupPairs":[{"GroupId":"sg-def123","UserId":"123456789012"}]}]'
+        then revoke: aws ec2 revoke-security-group-ingress --group-id sg-abc123 --ip-permissions '[{"IpProtocol":"-1","UserIdGroupPairs":[{"GroupId":"sg-def123","UserId":"123456789012"}]}]'
 
     2 groups: 1 passed, 1 failed, 0 exempt
     "#);
