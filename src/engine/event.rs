@@ -27,40 +27,30 @@ pub(super) struct EventRun {
 impl<S: GroupSource, K: FindingStore> Engine<'_, S, K> {
     /// Fetches, evaluates and publishes the groups that events name. A message that fails does not cost the others.
     pub(super) async fn run_events(&self, resolved: Resolved<'_>) -> EventRun {
-        let Resolved {
-            requests,
-            found,
-            ignored,
-            failures,
-            stale_reads,
-        } = resolved;
         let before = EventRun {
-            ignored,
-            failures,
+            ignored: resolved.ignored.clone(),
+            failures: resolved.failures.clone(),
             stats: RunStats {
-                stale_reads,
+                stale_reads: resolved.stale_reads,
                 ..RunStats::default()
             },
             ..EventRun::default()
         };
-        if requests.is_empty() {
+        if resolved.requests.is_empty() {
             return before;
         }
-        match self.evaluate_requests(&requests, found).await {
+        match self.evaluate_requests(&resolved).await {
             Ok(run) => before.and(run),
             Err(error) => before.and(EventRun {
-                failures: Failures::of(messages_of(requests.values()), error),
+                failures: Failures::of(messages_of(resolved.requests.values()), error),
                 ..EventRun::default()
             }),
         }
     }
 
-    async fn evaluate_requests(
-        &self,
-        requests: &BTreeMap<GroupId, Request<'_>>,
-        found: BTreeMap<GroupId, super::source::Observed>,
-    ) -> Result<EventRun, EngineError> {
-        let fetched = self.fetch(requests, found).await?;
+    async fn evaluate_requests(&self, resolved: &Resolved<'_>) -> Result<EventRun, EngineError> {
+        let requests = &resolved.requests;
+        let fetched = self.fetch(resolved).await?;
         let foreign = fetched
             .foreign
             .into_iter()

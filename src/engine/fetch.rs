@@ -7,6 +7,7 @@ use jiff::Timestamp;
 
 use super::evaluate::fails;
 use super::plan::{Failures, Request};
+use super::resolve::Resolved;
 use super::source::{GroupSource, Observation, Observed, Owner, Query};
 use super::staleness::{Claims, Contradictions, Messages, Settlement, WAITS, settle};
 use super::stats::RunStats;
@@ -73,13 +74,9 @@ impl Look {
 
 impl<S: GroupSource, K: FindingStore> Engine<'_, S, K> {
     /// The groups as EC2 shows them. While an answer contradicts a young event, or a group is absent that no event proves
-    /// gone, it asks again, three times at most. `found` are groups that were fetched to find out which they are.
-    pub(super) async fn fetch(
-        &self,
-        requests: &BTreeMap<GroupId, Request<'_>>,
-        found: BTreeMap<GroupId, Observed>,
-    ) -> Result<Fetched, EngineError> {
-        let mut looks = self.first_look(requests, found).await?;
+    /// gone, it asks again, three times at most.
+    pub(super) async fn fetch(&self, resolved: &Resolved<'_>) -> Result<Fetched, EngineError> {
+        let mut looks = self.first_look(resolved).await?;
         let mut stats = RunStats::default();
         let mut waits = WAITS.into_iter();
         let mut are_rules_known = false;
@@ -119,10 +116,11 @@ impl<S: GroupSource, K: FindingStore> Engine<'_, S, K> {
 
     async fn first_look(
         &self,
-        requests: &BTreeMap<GroupId, Request<'_>>,
-        mut found: BTreeMap<GroupId, Observed>,
+        resolved: &Resolved<'_>,
     ) -> Result<BTreeMap<GroupId, Look>, EngineError> {
-        let wanted: Vec<_> = requests
+        let mut found = resolved.found.clone();
+        let wanted: Vec<_> = resolved
+            .requests
             .keys()
             .filter(|id| !found.contains_key(*id))
             .cloned()
@@ -137,8 +135,11 @@ impl<S: GroupSource, K: FindingStore> Engine<'_, S, K> {
         let look = |(id, request): (&GroupId, &Request<'_>)| {
             let seen = found.remove(id);
             let at = seen.as_ref().map(|seen| seen.at).or(began);
+            let vpc = seen.as_ref().and_then(|seen| seen.group.vpc_id.as_ref());
+            let of_vpc = vpc.and_then(|vpc| resolved.gone_vpcs.get(vpc));
+            let of_vpc = of_vpc.map(Request::claims).unwrap_or_default();
             let look = Look {
-                claims: request.claims(),
+                claims: request.claims().and_deletions_of(of_vpc),
                 messages: request.messages().into_iter().collect(),
                 at: at.unwrap_or(Timestamp::MIN),
                 seen,
@@ -146,7 +147,7 @@ impl<S: GroupSource, K: FindingStore> Engine<'_, S, K> {
             };
             (id.clone(), look)
         };
-        Ok(requests.iter().map(look).collect())
+        Ok(resolved.requests.iter().map(look).collect())
     }
 
     /// Holds claims against the rules by their ids. Terraform replaces a rule by revoking and authorizing it: EC2 shows the

@@ -162,7 +162,7 @@ impl<'t> Request<'t> {
 }
 
 /// The messages that failed, each with its first error.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub(super) struct Failures(pub(super) BTreeMap<usize, Arc<EngineError>>);
 
 impl Failures {

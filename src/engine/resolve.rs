@@ -15,6 +15,8 @@ pub(super) struct Resolved<'t> {
     pub(super) requests: BTreeMap<GroupId, Request<'t>>,
     /// Groups that were fetched to find out which they are.
     pub(super) found: BTreeMap<GroupId, Observed>,
+    /// VPCs that events say are gone, with the groups in them, whoever asks for those.
+    pub(super) gone_vpcs: BTreeMap<VpcId, Request<'t>>,
     /// Why targets are left alone.
     pub(super) ignored: BTreeSet<String>,
     pub(super) failures: Failures,
@@ -37,6 +39,7 @@ impl<'t> Resolved<'t> {
             self.ask(id, &request);
         }
         self.found.extend(other.found);
+        self.gone_vpcs.extend(other.gone_vpcs);
         self.ignored.extend(other.ignored);
         self.failures.join(other.failures);
         self.stale_reads += other.stale_reads;
@@ -168,7 +171,10 @@ impl<S: GroupSource, K: FindingStore> Engine<'_, S, K> {
 
     /// The groups whose active findings say that they were in the VPCs.
     async fn resolve_vpcs<'t>(&self, wanted: &BTreeMap<VpcId, Request<'t>>) -> Resolved<'t> {
-        let mut resolved = Resolved::default();
+        let mut resolved = Resolved {
+            gone_vpcs: wanted.clone(),
+            ..Resolved::default()
+        };
         let all: Vec<_> = wanted.keys().cloned().collect();
         for vpcs in all.chunks(FILTER_VALUES) {
             let asked = wanted.iter().filter(|(vpc, _)| vpcs.contains(vpc));

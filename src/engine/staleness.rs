@@ -131,6 +131,12 @@ impl Claims {
         });
     }
 
+    /// These claims, and what others say about the group's deletion.
+    pub(super) fn and_deletions_of(mut self, others: Self) -> Self {
+        self.deleted.extend(others.deleted);
+        self
+    }
+
     /// Whether an event proves that the group is gone.
     pub(super) fn is_deleted(&self) -> bool {
         !self.deleted.is_empty()

@@ -143,3 +143,37 @@ engine_test!(
         assert_eq!(store.shows(TARGET), "PASSED");
     }
 );
+
+engine_test!(
+    a_group_in_a_vpc_that_is_gone_is_not_published_whoever_asks_for_it,
+    {
+        let mut default = group(TARGET, &[("-1", -1, -1, TARGET)]);
+        default.group_name = Some("default".to_owned());
+        let event = |call: &str, request, response, seconds_ago| {
+            call_event(call, &request, &response, seconds_ago, "arn:alice")
+        };
+        let created = event(
+            "CreateVpc",
+            json!({}),
+            json!({"vpc": {"vpcId": "vpc-1"}}),
+            9,
+        );
+        let deleted = event(
+            "DeleteVpc",
+            json!({"vpcId": "vpc-1"}),
+            json!({"_return": true}),
+            2,
+        );
+        let tagged = rule_event("Revoke", SSH, 5, "arn:alice", "sgr-1");
+        for asked in [created, tagged] {
+            // EC2 still shows it, and the hub has no finding of it yet that would tell in which VPC it is.
+            let source = FakeSource::of([vec![default.clone()]]);
+            let store = FakeStore::default();
+            let run = run(&source, &store, &queue(&[asked, deleted.clone()])).await;
+            assert_eq!(
+                (failed(&run), store.shows(TARGET)),
+                (vec!["m1"], "nothing".to_owned())
+            );
+        }
+    }
+);
