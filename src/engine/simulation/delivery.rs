@@ -11,7 +11,8 @@ use jiff::Timestamp;
 use serde_json::json;
 
 use super::checks;
-use super::world::{Ec2, Hub, World};
+use super::hub::Hub;
+use super::world::{Ec2, World};
 use crate::engine::clock::Clock as _;
 use crate::engine::testing::{TestClock, engine, queue};
 use crate::engine::{Engine, EngineError};
@@ -53,25 +54,30 @@ pub(super) struct Run {
 
 type Task<'w> = Pin<Box<dyn Future<Output = Run> + 'w>>;
 
-/// Delivers everything, and says what was wrong.
-pub(super) fn deliver(world: &World, sweeps: &[Duration]) -> Vec<String> {
+/// When each event of a history is delivered.
+pub(super) fn deliveries(world: &World) -> impl Iterator<Item = (Duration, Message)> + '_ {
     let of_event = |(number, event): (usize, &super::history::Event)| {
-        let due = move |at: &Duration| (*at, Message::Event(number));
-        event.deliveries.iter().map(due).collect::<Vec<_>>()
+        let delivery = move |at: &Duration| (*at, Message::Event(number));
+        event.deliveries.iter().map(delivery).collect::<Vec<_>>()
     };
-    let events = world.history.events.iter().enumerate().flat_map(of_event);
-    let sweeps = sweeps.iter().map(|at| (*at, Message::Sweep));
+    world.history.events.iter().enumerate().flat_map(of_event)
+}
+
+/// Delivers messages until all are done, and says what was wrong.
+pub(super) fn deliver(
+    world: &World,
+    messages: impl Iterator<Item = (Duration, Message)>,
+) -> Vec<String> {
     let due = |(at, message)| Due {
         at,
         message,
         attempts: 0,
         is_gathered: false,
     };
-    let mut due: Vec<_> = events.chain(sweeps).map(due).collect();
+    let mut due: Vec<_> = messages.map(due).collect();
     let mut wrong = Vec::new();
     let mut tasks: Vec<(usize, Vec<Due>, Task<'_>)> = Vec::new();
     let mut swept = [None; INSTANCES];
-    let mut runs = 0;
     let mut context = Context::from_waker(Waker::noop());
     loop {
         let mut ended = Vec::new();
@@ -108,9 +114,8 @@ pub(super) fn deliver(world: &World, sweeps: &[Duration]) -> Vec<String> {
         if let Some(batch) = take_batch(world, &mut due) {
             let instance = usize::try_from(world.below(3)).unwrap();
             let messages = batch.iter().map(|due| due.message).collect();
-            let task = Box::pin(invoke(world, runs, messages, swept[instance]));
+            let task = Box::pin(invoke(world, world.next_run(), messages, swept[instance]));
             tasks.push((instance, batch, task));
-            runs += 1;
             continue;
         }
         let next_due = due.iter().map(|due| due.at).min();

@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use proptest::prelude::*;
-use serde_json::{Value, json};
+use serde_json::Value;
 
+use super::changes::{Change, Kind, Tells};
+use super::telling;
 use super::world::Weather;
 use crate::engine::testing::{SOURCE, TestClock, group};
 use crate::model::{GroupId, SecurityGroup};
@@ -29,99 +30,6 @@ pub(super) const RULES: [Rule; 7] = [
 ];
 /// The rule that the default group of a new VPC has.
 const SELF_RULE: usize = 6;
-
-#[derive(Debug, Clone)]
-pub(super) struct Change {
-    /// Milliseconds since the change before.
-    pub(super) gap: u64,
-    /// Which of the groups that there were until then.
-    pub(super) group: usize,
-    pub(super) actor: u8,
-    pub(super) kind: Kind,
-    /// How many milliseconds each delivery of its event takes, beyond the least that the weather has.
-    pub(super) deliveries: Vec<u64>,
-    /// How many milliseconds EC2 goes on showing what was before, where its answers never go back.
-    pub(super) lag: u64,
-}
-
-#[derive(Debug, Clone)]
-pub(super) enum Kind {
-    Authorize(usize, Tells),
-    Revoke(usize, Tells),
-    /// Revokes a rule and authorizes it anew.
-    Replace(usize),
-    Modify(usize, usize),
-    ModifyEgress(usize),
-    Tag,
-    Create,
-    CreateVpc,
-    Delete,
-}
-
-/// How an event tells the group and the rule.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) enum Tells {
-    Ids,
-    /// The group's id, and the rule as it was asked for.
-    Request,
-    /// The group's name, and the rule as it was asked for.
-    Name,
-    /// Neither: the parameters were too long for CloudTrail.
-    Nothing,
-}
-
-pub(super) fn changes() -> impl Strategy<Value = Vec<Change>> {
-    let rule = || 0..RULES.len();
-    let tells = || {
-        prop_oneof![
-            5 => Just(Tells::Ids),
-            2 => Just(Tells::Request),
-            1 => Just(Tells::Name),
-            1 => Just(Tells::Nothing),
-        ]
-    };
-    let kind = prop_oneof![
-        8 => (rule(), tells()).prop_map(|(rule, tells)| Kind::Authorize(rule, tells)),
-        5 => (0..4_usize, tells()).prop_map(|(nth, tells)| Kind::Revoke(nth, tells)),
-        2 => (0..4_usize).prop_map(Kind::Replace),
-        4 => (0..4_usize, rule()).prop_map(|(nth, rule)| Kind::Modify(nth, rule)),
-        1 => rule().prop_map(Kind::ModifyEgress),
-        2 => Just(Kind::Tag),
-        1 => Just(Kind::Create),
-        1 => Just(Kind::CreateVpc),
-        1 => Just(Kind::Delete),
-    ];
-    let gap = prop_oneof![
-        3 => Just(0_u64),
-        3 => 0..1_500_u64,
-        3 => 1_500..12_000_u64,
-        1 => 12_000..400_000_u64,
-    ];
-    let delivery = || {
-        prop_oneof![
-            4 => 0..3_000_u64,
-            3 => 3_000..30_000_u64,
-            1 => 30_000..400_000_u64,
-            1 => 80_000_000..180_000_000_u64,
-        ]
-    };
-    let deliveries =
-        (delivery(), proptest::collection::vec(delivery(), 0..3)).prop_map(|(first, mut more)| {
-            more.push(first);
-            more
-        });
-    let change = (gap, 0..4_usize, 0..4_u8, kind, deliveries, 0..u64::MAX).prop_map(
-        |(gap, group, actor, kind, deliveries, lag)| Change {
-            gap,
-            group,
-            actor,
-            kind,
-            deliveries,
-            lag,
-        },
-    );
-    proptest::collection::vec(change, 1..14)
-}
 
 /// A group at some time.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -149,8 +57,9 @@ pub(super) enum What {
     Removed(String, usize),
     /// What a rule became.
     Modified(String, usize),
+    Created,
+    Tagged,
     Deleted,
-    Other,
 }
 
 #[derive(Debug)]
@@ -325,7 +234,7 @@ impl History {
             }
             Kind::Tag => {
                 state.tags += 1;
-                vec![(What::Other, Tells::Ids)]
+                vec![(What::Tagged, Tells::Ids)]
             }
             Kind::Create | Kind::CreateVpc if self.groups.len() < 5 => {
                 let mut state = State::default();
@@ -333,7 +242,7 @@ impl History {
                     state.rules.insert(self.rule_id(), SELF_RULE);
                 }
                 let id = self.create(visible, state);
-                return self.tell(change, weather, &id, What::Other, Tells::Ids);
+                return self.tell(change, weather, &id, What::Created, Tells::Ids);
             }
             Kind::Delete => {
                 self.change(&id, visible, None);
@@ -373,9 +282,10 @@ impl History {
             _ if what == What::Deleted && is_default(id) => weather.delivery + 60_000,
             _ => weather.delivery,
         };
-        let actor = format!("arn:actor-{}", change.actor);
+        let number = self.events.len();
+        let at = TestClock.at(self.now);
         self.events.push(Event {
-            body: self.body(id, &what, tells, &actor),
+            body: telling::event(number, at, change.actor, (id, &what, tells)),
             group: id.clone(),
             at: self.now,
             what,
@@ -386,81 +296,6 @@ impl History {
                 .map(|delivery| self.now + Duration::from_millis(least + delivery))
                 .collect(),
         });
-    }
-
-    fn body(&self, id: &GroupId, what: &What, tells: Tells, actor: &str) -> Value {
-        let answered = |rule_id: &str, rule: usize| {
-            let (protocol, from, to, _) = RULES[rule];
-            let source = source(id, rule);
-            json!({"groupId": id.as_str(), "securityGroupRuleId": rule_id, "isEgress": false, "ipProtocol": protocol,
-                "fromPort": from, "toPort": to, "referencedGroupInfo": {"groupId": source}})
-        };
-        let requested = |rule: usize| {
-            let (protocol, from, to, _) = RULES[rule];
-            let source = source(id, rule);
-            json!({"items": [{"ipProtocol": protocol, "fromPort": from, "toPort": to, "groups": {"items": [{"groupId": source}]}}]})
-        };
-        let by_id = json!({"groupId": id.as_str()});
-        let (call, request, response) = match what {
-            What::Added(rule_id, rule) | What::Removed(rule_id, rule) => {
-                let (call, set) = if matches!(what, What::Added(..)) {
-                    ("AuthorizeSecurityGroupIngress", "securityGroupRuleSet")
-                } else {
-                    ("RevokeSecurityGroupIngress", "revokedSecurityGroupRuleSet")
-                };
-                let done = json!({"_return": true});
-                match tells {
-                    Tells::Ids => {
-                        let rules = json!({"items": [answered(rule_id, *rule)]});
-                        (call, by_id, json!({set: rules}))
-                    }
-                    Tells::Request => (
-                        call,
-                        json!({"groupId": id.as_str(), "ipPermissions": requested(*rule)}),
-                        done,
-                    ),
-                    Tells::Name => (
-                        call,
-                        json!({"groupName": name_of(id), "ipPermissions": requested(*rule)}),
-                        done,
-                    ),
-                    Tells::Nothing => (call, Value::Null, Value::Null),
-                }
-            }
-            What::Modified(rule_id, rule) => {
-                let (protocol, from, to, _) = RULES[*rule];
-                let source = source(id, *rule);
-                let rule = json!({"SecurityGroupRuleId": rule_id, "SecurityGroupRule": {
-                    "IpProtocol": protocol, "FromPort": from, "ToPort": to, "ReferencedGroupId": source}});
-                let request = json!({"ModifySecurityGroupRulesRequest": {"GroupId": id.as_str(), "SecurityGroupRule": rule}});
-                ("ModifySecurityGroupRules", request, json!({}))
-            }
-            What::Deleted if is_default(id) => (
-                "DeleteVpc",
-                json!({"vpcId": vpc_of(id)}),
-                json!({"_return": true}),
-            ),
-            What::Deleted => ("DeleteSecurityGroup", by_id, json!({"_return": true})),
-            What::Other if self.groups[id].len() > 1 => (
-                "CreateTags",
-                json!({"resourcesSet": {"items": [{"resourceId": id.as_str()}]}}),
-                json!({"_return": true}),
-            ),
-            What::Other if is_default(id) => (
-                "CreateVpc",
-                json!({}),
-                json!({"vpc": {"vpcId": vpc_of(id)}}),
-            ),
-            What::Other => ("CreateSecurityGroup", json!({}), by_id),
-        };
-        // Whole seconds, as CloudTrail has them.
-        let time = jiff::Timestamp::from_second(TestClock.at(self.now).as_second()).unwrap();
-        let number = self.events.len();
-        json!({"version": "0", "id": number.to_string(), "source": "aws.ec2", "detail-type": "AWS API Call via CloudTrail",
-            "account": "123456789012", "region": "us-east-1", "time": time.to_string(), "resources": [],
-            "detail": {"eventSource": "ec2.amazonaws.com", "eventName": call, "eventTime": time.to_string(),
-                "eventID": number.to_string(), "awsRegion": "us-east-1", "userIdentity": {"arn": actor},
-                "requestParameters": request, "responseElements": response}})
     }
 }
 
@@ -479,11 +314,11 @@ pub(super) fn is_default(id: &GroupId) -> bool {
     id.as_str().starts_with("sg-d")
 }
 
-fn name_of(id: &GroupId) -> String {
+pub(super) fn name_of(id: &GroupId) -> String {
     id.as_str().replace("sg-", "name-")
 }
 
-fn vpc_of(id: &GroupId) -> String {
+pub(super) fn vpc_of(id: &GroupId) -> String {
     if is_default(id) {
         id.as_str().replace("sg-d", "vpc-0")
     } else {

@@ -9,11 +9,8 @@ use jiff::Timestamp;
 use super::history::{History, RULES, State, is_default, source};
 use crate::engine::clock::Clock as _;
 use crate::engine::source::{GroupSource, Observation, Observed, Owner, Page, Query, SourceError};
-use crate::engine::store::{
-    FindingFilter, FindingStore, PublishedFinding, PublishedPage, Refusal, StoreError,
-};
-use crate::engine::testing::{TestClock, published};
-use crate::finding::{Cause, Finding, Lifecycle, Subject};
+use crate::engine::testing::TestClock;
+use crate::finding::Finding;
 use crate::model::{GroupId, GroupRule, Protocol, RuleId, SecurityGroup, Traffic};
 use crate::policy::Settings;
 
@@ -89,6 +86,7 @@ pub(super) struct World {
     hub: Mutex<BTreeMap<GroupId, Vec<(Duration, Finding)>>>,
     /// The runs that met a fault.
     pub(super) faulty: Mutex<BTreeSet<usize>>,
+    runs: Mutex<usize>,
 }
 
 impl World {
@@ -103,6 +101,7 @@ impl World {
             sent: Mutex::default(),
             hub: Mutex::default(),
             faulty: Mutex::default(),
+            runs: Mutex::default(),
         }
     }
 
@@ -111,14 +110,14 @@ impl World {
     }
 
     /// One way to AWS or back: fast mostly.
-    async fn travel(&self) {
+    pub(super) async fn travel(&self) {
         let most = if self.below(8) == 0 { 2_500 } else { 120 };
         let time = 1 + self.below(most);
         TestClock.sleep(Duration::from_millis(time)).await;
     }
 
     /// Whether a call fails. In the end, none does.
-    fn fails(&self, run: usize) -> bool {
+    pub(super) fn fails(&self, run: usize) -> bool {
         let is_calm = TestClock.elapsed() > self.history.end() + Duration::from_secs(120);
         let fails = !is_calm && self.below(1_000) < self.weather.faults;
         if fails {
@@ -176,7 +175,14 @@ impl World {
             .map(|(_, finding)| finding.clone())
     }
 
-    fn import(&self, finding: &Finding) {
+    /// The number of the next run.
+    pub(super) fn next_run(&self) -> usize {
+        let mut runs = self.runs.lock().unwrap();
+        *runs += 1;
+        *runs
+    }
+
+    pub(super) fn import(&self, finding: &Finding) {
         let mut hub = self.hub.lock().unwrap();
         let taken = hub.entry(finding.group_id.clone()).or_default();
         // Security Hub keeps milliseconds.
@@ -190,7 +196,7 @@ impl World {
     }
 
     /// What a read of the hub shows.
-    fn read_hub(&self) -> Vec<Finding> {
+    pub(super) fn read_hub(&self) -> Vec<Finding> {
         let lag = Duration::from_millis(self.below(self.weather.hub_lag + 1));
         let hub = self.hub.lock().unwrap();
         let seen = hub.values().filter_map(|taken| {
@@ -298,104 +304,6 @@ impl GroupSource for Ec2<'_> {
                 .map(|group| Observed { group, at })
                 .collect(),
             next: is_first.then(|| "2".to_owned()),
-        })
-    }
-}
-
-/// Security Hub as one run sees it.
-#[derive(Debug)]
-pub(super) struct Hub<'w> {
-    pub(super) world: &'w World,
-    pub(super) run: usize,
-}
-
-impl Hub<'_> {
-    async fn call<T>(&self, answer: impl FnOnce() -> T) -> Result<T, StoreError> {
-        let unavailable = || StoreError::Unavailable("the hub is away".to_owned());
-        self.world.travel().await;
-        if self.world.fails(self.run) {
-            return Err(unavailable());
-        }
-        let answer = answer();
-        self.world.travel().await;
-        // It is done, and the answer is lost.
-        if self.world.fails(self.run) {
-            return Err(unavailable());
-        }
-        Ok(answer)
-    }
-}
-
-impl FindingStore for Hub<'_> {
-    async fn publish(&self, findings: &[Finding]) -> Result<(), StoreError> {
-        let over = |finding: &Finding| {
-            let known = self.world.published(&finding.group_id)?;
-            Some(known.observed_at)
-        };
-        self.world
-            .sent
-            .lock()
-            .unwrap()
-            .extend(findings.iter().map(|finding| Sent {
-                run: self.run,
-                finding: finding.clone(),
-                over: over(finding),
-            }));
-        let import = || {
-            let mut refused = Vec::new();
-            for finding in findings {
-                if self.world.fails(self.run) {
-                    refused.push(Refusal {
-                        group_id: Some(finding.group_id.clone()),
-                        id: finding.id(),
-                        code: "InternalException".to_owned(),
-                        message: "because".to_owned(),
-                        is_retryable: true,
-                    });
-                } else {
-                    self.world.import(finding);
-                }
-            }
-            refused
-        };
-        match self.call(import).await? {
-            refused if refused.is_empty() => Ok(()),
-            refused => Err(StoreError::Refused(refused)),
-        }
-    }
-
-    async fn published(
-        &self,
-        filter: FindingFilter<'_>,
-        _: Option<String>,
-    ) -> Result<PublishedPage, StoreError> {
-        let vpc_of = |finding: &Finding| match &finding.subject {
-            Subject::Evaluated(group, _) => group.vpc_id.clone(),
-            Subject::Gone | Subject::Retired => None,
-        };
-        let is_meant = |finding: &Finding| match filter {
-            FindingFilter::Active => finding.is_active(),
-            FindingFilter::Exempt => finding.lifecycle() == Lifecycle::Exempt,
-            FindingFilter::ArchivedAfter(moment) => {
-                !finding.is_active() && finding.observed_at > moment
-            }
-            FindingFilter::ByEventSince(moment) => {
-                finding.cause == Cause::Event && finding.observed_at >= moment
-            }
-            FindingFilter::InVpcs(vpcs) => {
-                finding.is_active() && vpc_of(finding).is_some_and(|vpc| vpcs.contains(&vpc))
-            }
-            FindingFilter::Of(ids) => ids.contains(&finding.group_id),
-        };
-        let mut findings = self.call(|| self.world.read_hub()).await?;
-        findings.retain(is_meant);
-        let published = |finding: &Finding| PublishedFinding {
-            vpc_id: vpc_of(finding),
-            ..published(finding)
-        };
-        Ok(PublishedPage {
-            findings: findings.iter().map(published).collect(),
-            next: None,
         })
     }
 }

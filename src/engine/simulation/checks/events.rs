@@ -1,0 +1,160 @@
+//! Findings, held against the events that led to them.
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::{Checks, traffic};
+use crate::engine::simulation::changes::Tells;
+use crate::engine::simulation::history::{Event, What, source};
+use crate::finding::{Finding, Lifecycle, Opener, Subject};
+use crate::model::{GroupId, IpPermission, Traffic};
+
+/// Whether a rule of a group is among permissions.
+fn is_among(permissions: &[IpPermission], group: &GroupId, rule: usize) -> bool {
+    let of = source(group, rule);
+    permissions.iter().any(|one| {
+        let mut pairs = one.user_id_group_pairs.iter();
+        Traffic::of(one).is_same_as(&traffic(rule))
+            && pairs.any(|pair| pair.group_id.as_ref().is_some_and(|id| id.as_str() == of))
+    })
+}
+
+impl Checks<'_> {
+    /// Whether a finding tells otherwise than a young event that no other event of the run overtook.
+    pub(super) fn is_contradicted(&self, finding: &Finding, event: &Event) -> bool {
+        let age = finding.observed_at.duration_since(self.time(event));
+        if age >= SignedDuration::from_secs(60) || event.tells == Tells::Nothing {
+            return false;
+        }
+        let Subject::Evaluated(group, _) = &finding.subject else {
+            return !self.is_deleted(&event.group);
+        };
+        if self.is_deleted(&event.group) {
+            return event.what == What::Deleted;
+        }
+        let (rule_id, rule) = match &event.what {
+            What::Added(id, rule) | What::Removed(id, rule) | What::Modified(id, rule) => {
+                (id, *rule)
+            }
+            What::Created | What::Tagged | What::Deleted => return false,
+        };
+        let overtakes = |other: &Event| match &other.what {
+            What::Added(id, to) | What::Removed(id, to) | What::Modified(id, to) => {
+                other.group == event.group
+                    && !std::ptr::eq(other, event)
+                    && (id == rule_id || *to == rule)
+                    && self.time(other) >= self.time(event)
+            }
+            What::Created | What::Tagged | What::Deleted => false,
+        };
+        if self.events.iter().any(|(_, other)| overtakes(other)) {
+            return false;
+        }
+        let is_there = is_among(&group.ip_permissions, &event.group, rule);
+        let ids = self.shown_ids(&event.group, rule);
+        match &event.what {
+            What::Removed(..) => is_there && ids.iter().all(|id| id == rule_id),
+            // What fails is published all the same.
+            _ if finding.lifecycle() == Lifecycle::Failed || is_there => false,
+            What::Added(..) => true,
+            // It may be an egress rule, unless its id tells.
+            _ => {
+                self.is_known_ingress(&event.group, rule_id)
+                    || !is_among(&group.ip_permissions_egress, &event.group, rule)
+            }
+        }
+    }
+
+    /// The ids of the rules of an effect that EC2 showed to the run.
+    fn shown_ids(&self, group: &GroupId, rule: usize) -> Vec<String> {
+        let of = source(group, rule);
+        let shown = self.world.rules.lock().unwrap();
+        shown
+            .iter()
+            .filter(|(run, _, one)| *run == self.run.number && one.group_id.as_ref() == Some(group))
+            .filter(|(_, _, one)| {
+                one.source.as_str() == of && one.traffic.is_same_as(&traffic(rule))
+            })
+            .map(|(_, _, one)| one.rule_id.as_ref().unwrap().to_string())
+            .collect()
+    }
+
+    fn is_known_ingress(&self, group: &GroupId, rule_id: &str) -> bool {
+        let shown = self.world.rules.lock().unwrap();
+        shown.iter().any(|(run, _, one)| {
+            *run == self.run.number
+                && one.group_id.as_ref() == Some(group)
+                && one
+                    .rule_id
+                    .as_ref()
+                    .is_some_and(|id| id.as_str() == rule_id)
+        })
+    }
+
+    /// Whoever is named added the rule, and nothing that the run knows says that it is gone.
+    pub(super) fn opener(&self, finding: &Finding, opener: &Opener) -> Result<(), String> {
+        let number: usize = opener.record.id.as_ref().unwrap().parse().unwrap();
+        let events = self.events.iter();
+        let event = events.clone().find(|(one, _)| *one == number);
+        let (_, event) = event.ok_or("the event is of another run")?;
+        if event.group != finding.group_id {
+            return Err("the event is of another group".to_owned());
+        }
+        let (rule_id, rule) = match &event.what {
+            What::Added(id, rule) | What::Modified(id, rule) => (id, *rule),
+            _ => return Err("the event added nothing".to_owned()),
+        };
+        // That an egress rule was modified shows only while it is there.
+        if rule_id == "sgr-egress" && self.has_egress(finding, rule) {
+            return Err("the event modified an egress rule".to_owned());
+        }
+        let of = GroupId::new(source(&event.group, rule));
+        if !finding
+            .violations()
+            .iter()
+            .any(|violation| violation.has_rule(&of, &traffic(rule)))
+        {
+            return Err("the rule is behind no violation".to_owned());
+        }
+        let shown = self.shown_ids(&event.group, rule);
+        let is_shown = shown.contains(rule_id);
+        if event.tells == Tells::Ids && !shown.is_empty() && !is_shown {
+            return Err("the rule is another one by its id".to_owned());
+        }
+        let age = finding.observed_at.duration_since(self.time(event));
+        if age > SignedDuration::from_mins(5) && !is_shown {
+            return Err("the event is old, and its rule was not seen".to_owned());
+        }
+        let takes_back = |other: &Event| match &other.what {
+            What::Removed(id, _) => id == rule_id && other.tells == Tells::Ids,
+            What::Modified(id, to) => {
+                id == rule_id
+                    && *to != rule
+                    && (self.time(other) > self.time(event)
+                        || matches!(event.what, What::Added(..)) && event.tells == Tells::Ids)
+            }
+            _ => false,
+        };
+        if events.clone().any(|(_, other)| takes_back(other)) {
+            return Err("an event of the run took the rule away".to_owned());
+        }
+        Ok(())
+    }
+
+    fn has_egress(&self, finding: &Finding, rule: usize) -> bool {
+        match &finding.subject {
+            Subject::Evaluated(group, _) => {
+                is_among(&group.ip_permissions_egress, &finding.group_id, rule)
+            }
+            Subject::Gone | Subject::Retired => false,
+        }
+    }
+
+    /// The event's time, which knows whole seconds only.
+    pub(super) fn time(&self, event: &Event) -> Timestamp {
+        event.body["detail"]["eventTime"]
+            .as_str()
+            .unwrap()
+            .parse()
+            .unwrap()
+    }
+}

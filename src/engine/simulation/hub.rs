@@ -1,0 +1,106 @@
+//! Security Hub: it keeps the newest finding of each group, and its reads lag.
+
+use super::world::{Sent, World};
+use crate::engine::store::{
+    FindingFilter, FindingStore, PublishedFinding, PublishedPage, Refusal, StoreError,
+};
+use crate::engine::testing::published;
+use crate::finding::{Cause, Finding, Lifecycle, Subject};
+
+/// Security Hub as one run sees it.
+#[derive(Debug)]
+pub(super) struct Hub<'w> {
+    pub(super) world: &'w World,
+    pub(super) run: usize,
+}
+
+impl Hub<'_> {
+    async fn call<T>(&self, answer: impl FnOnce() -> T) -> Result<T, StoreError> {
+        let unavailable = || StoreError::Unavailable("the hub is away".to_owned());
+        self.world.travel().await;
+        if self.world.fails(self.run) {
+            return Err(unavailable());
+        }
+        let answer = answer();
+        self.world.travel().await;
+        // It is done, and the answer is lost.
+        if self.world.fails(self.run) {
+            return Err(unavailable());
+        }
+        Ok(answer)
+    }
+}
+
+impl FindingStore for Hub<'_> {
+    async fn publish(&self, findings: &[Finding]) -> Result<(), StoreError> {
+        let over = |finding: &Finding| {
+            let known = self.world.published(&finding.group_id)?;
+            Some(known.observed_at)
+        };
+        self.world
+            .sent
+            .lock()
+            .unwrap()
+            .extend(findings.iter().map(|finding| Sent {
+                run: self.run,
+                finding: finding.clone(),
+                over: over(finding),
+            }));
+        let import = || {
+            let mut refused = Vec::new();
+            for finding in findings {
+                if self.world.fails(self.run) {
+                    refused.push(Refusal {
+                        group_id: Some(finding.group_id.clone()),
+                        id: finding.id(),
+                        code: "InternalException".to_owned(),
+                        message: "because".to_owned(),
+                        is_retryable: true,
+                    });
+                } else {
+                    self.world.import(finding);
+                }
+            }
+            refused
+        };
+        match self.call(import).await? {
+            refused if refused.is_empty() => Ok(()),
+            refused => Err(StoreError::Refused(refused)),
+        }
+    }
+
+    async fn published(
+        &self,
+        filter: FindingFilter<'_>,
+        _: Option<String>,
+    ) -> Result<PublishedPage, StoreError> {
+        let vpc_of = |finding: &Finding| match &finding.subject {
+            Subject::Evaluated(group, _) => group.vpc_id.clone(),
+            Subject::Gone | Subject::Retired => None,
+        };
+        let is_meant = |finding: &Finding| match filter {
+            FindingFilter::Active => finding.is_active(),
+            FindingFilter::Exempt => finding.lifecycle() == Lifecycle::Exempt,
+            FindingFilter::ArchivedAfter(moment) => {
+                !finding.is_active() && finding.observed_at > moment
+            }
+            FindingFilter::ByEventSince(moment) => {
+                finding.cause == Cause::Event && finding.observed_at >= moment
+            }
+            FindingFilter::InVpcs(vpcs) => {
+                finding.is_active() && vpc_of(finding).is_some_and(|vpc| vpcs.contains(&vpc))
+            }
+            FindingFilter::Of(ids) => ids.contains(&finding.group_id),
+        };
+        let mut findings = self.call(|| self.world.read_hub()).await?;
+        findings.retain(is_meant);
+        let published = |finding: &Finding| PublishedFinding {
+            vpc_id: vpc_of(finding),
+            ..published(finding)
+        };
+        Ok(PublishedPage {
+            findings: findings.iter().map(published).collect(),
+            next: None,
+        })
+    }
+}
