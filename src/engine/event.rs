@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
-use super::evaluate::Evaluated;
+use super::evaluate::{Evaluated, KnownRules};
 use super::plan::{Failures, Request, messages_of};
 use super::resolve::Resolved;
 use super::source::GroupSource;
@@ -56,7 +56,9 @@ impl<S: GroupSource, K: FindingStore> Engine<'_, S, K> {
             .into_iter()
             .map(|(id, owner)| format!("{id} belongs to {owner}: its own function evaluates it"));
         let evaluated = self.evaluate(fetched.groups).await?;
-        let (findings, of_rules) = self.findings(requests, evaluated, fetched.gone).await;
+        let (findings, of_rules) = self
+            .findings(requests, evaluated, fetched.gone, &fetched.rules)
+            .await;
         let published = self.show(&findings);
         let published = match published {
             Ok(()) => self.publish(&findings).await,
@@ -108,18 +110,21 @@ impl<S: GroupSource, K: FindingStore> Engine<'_, S, K> {
         Ok(run)
     }
 
-    /// The findings of evaluated and of gone groups, by their ids, each with the events that led to it.
+    /// The findings of evaluated and of gone groups, by their ids, each with the events that led to it. `earlier` are rules
+    /// that were asked for before the last look.
     async fn findings(
         &self,
         requests: &BTreeMap<GroupId, Request<'_>>,
         evaluated: Vec<Evaluated>,
         gone: BTreeMap<GroupId, Timestamp>,
+        earlier: &KnownRules,
     ) -> (Vec<Finding>, RunStats) {
         let events_of = |id: &GroupId| requests.get(id).map(Request::triggers).unwrap_or_default();
         let needs_rules = |one: &&Evaluated| {
-            let events = events_of(&one.group.group_id);
+            let id = &one.group.group_id;
+            let seen = one.seen(one.at, earlier.of(id));
             self.wants_rule_ids(&one.verdict)
-                || self.source.is_live() && Attribution::needs_rules(&events, one.seen(one.at, &[]))
+                || self.source.is_live() && Attribution::needs_rules(&events_of(id), seen)
         };
         let asked: Vec<_> = evaluated
             .iter()
@@ -135,7 +140,12 @@ impl<S: GroupSource, K: FindingStore> Engine<'_, S, K> {
         for one in evaluated {
             let id = one.group.group_id.clone();
             let rules = known.of(&id);
-            let attribution = attributed(&events_of(&id), &one, rules);
+            let newest = if asked.contains(&id) {
+                rules
+            } else {
+                earlier.of(&id)
+            };
+            let attribution = attributed(&events_of(&id), &one, newest);
             let at = one.at;
             let subject = self.with_rule_ids(one.subject(), rules);
             let finding = self.finding(id.clone(), subject, at, attribution, Cause::Event);

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::evaluate::fails;
+use super::evaluate::{KnownRules, fails};
 use super::plan::{Failures, Request};
 use super::resolve::Resolved;
 use super::source::{GroupSource, Observation, Observed, Owner, Query};
@@ -27,6 +27,8 @@ pub(super) struct Fetched {
     pub(super) foreign: BTreeMap<GroupId, String>,
     /// The messages whose own claim EC2 contradicts to the end.
     pub(super) failures: Failures,
+    /// The rules that were asked for on the way.
+    pub(super) rules: KnownRules,
     pub(super) stats: RunStats,
 }
 
@@ -79,11 +81,11 @@ impl<S: GroupSource, K: FindingStore> Engine<'_, S, K> {
         let mut looks = self.first_look(resolved).await?;
         let mut stats = RunStats::default();
         let mut waits = WAITS.into_iter();
-        let mut are_rules_known = false;
+        let mut rules = None;
         let is_over = loop {
             stats.stale_reads += count_contradicted(&looks);
-            if self.source.is_live() && !are_rules_known {
-                are_rules_known = self.hold_against_rules(&mut looks).await;
+            if self.source.is_live() && rules.is_none() {
+                rules = self.hold_against_rules(&mut looks).await;
             }
             let again = self.worth_another_look(&looks);
             if again.is_empty() {
@@ -108,8 +110,10 @@ impl<S: GroupSource, K: FindingStore> Engine<'_, S, K> {
                 break true;
             }
         };
+        let rules = rules.unwrap_or_default();
         Ok(Fetched {
-            stats,
+            stats: stats.and(rules.stats.clone()),
+            rules,
             ..self.settled(looks, is_over)
         })
     }
@@ -151,16 +155,16 @@ impl<S: GroupSource, K: FindingStore> Engine<'_, S, K> {
     }
 
     /// Holds claims against the rules by their ids. Terraform replaces a rule by revoking and authorizing it: EC2 shows the
-    /// new one under an id of its own. And only its id tells whether a modified rule is an ingress rule. Tells whether the
-    /// rules were asked for.
-    async fn hold_against_rules(&self, looks: &mut BTreeMap<GroupId, Look>) -> bool {
+    /// new one under an id of its own. And only its id tells whether a modified rule is an ingress rule. The rules, where
+    /// they were asked for.
+    async fn hold_against_rules(&self, looks: &mut BTreeMap<GroupId, Look>) -> Option<KnownRules> {
         let asked: Vec<_> = looks
             .iter()
             .filter(|(_, look)| look.needs_rules(self.settings))
             .map(|(id, _)| id.clone())
             .collect();
         if asked.is_empty() {
-            return false;
+            return None;
         }
         let known = self.known_rules(&asked).await;
         for id in &asked {
@@ -168,7 +172,7 @@ impl<S: GroupSource, K: FindingStore> Engine<'_, S, K> {
                 look.claims = std::mem::take(&mut look.claims).with_known_rules(known.of(id));
             }
         }
-        true
+        Some(known)
     }
 
     fn worth_another_look(&self, looks: &BTreeMap<GroupId, Look>) -> Vec<GroupId> {

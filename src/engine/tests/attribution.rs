@@ -28,6 +28,22 @@ engine_test!(
 );
 
 engine_test!(
+    rules_that_were_known_by_their_ids_before_the_last_look_tell_whose_a_rule_is,
+    {
+        // The first look shows the outbound rule, which the event is about; the second an inbound rule of the same effect.
+        let mut first = group(TARGET, &[SSH]);
+        first.ip_permissions_egress = group(TARGET, &[ALL]).ip_permissions;
+        let mut source = FakeSource::of([vec![first], vec![group(TARGET, &[ALL])]]);
+        source.rules = vec![shown_rule("sgr-9")];
+        let store = FakeStore::default();
+        let modified = modify_event(ALL, 5, "arn:bob", "sgr-2");
+        run(&source, &store, &modified).await;
+        assert_eq!(store.shows(TARGET), "FAILED");
+        assert_eq!(source.called(), ["find", "rules", "find"]);
+    }
+);
+
+engine_test!(
     whoever_added_a_rule_that_another_modified_since_did_not_open_the_one_that_stands,
     {
         let source = FakeSource::of([vec![group(TARGET, &[SSH, ALL])]]);
