@@ -71,6 +71,8 @@ pub(super) fn changes() -> impl Strategy<Value = Vec<Change>> {
         3 => 1_500..12_000_u64,
         1 => 12_000..400_000_u64,
     ];
+    // Most of it happens to one group.
+    let group = prop_oneof![2 => Just(0_usize), 1 => 0..4_usize];
     let delivery = || {
         prop_oneof![
             4 => 0..3_000_u64,
@@ -84,7 +86,7 @@ pub(super) fn changes() -> impl Strategy<Value = Vec<Change>> {
             more.push(first);
             more
         });
-    let change = (gap, 0..4_usize, 0..4_u8, kind, deliveries, 0..u64::MAX).prop_map(
+    let change = (gap, group, 0..4_u8, kind, deliveries, 0..u64::MAX).prop_map(
         |(gap, group, actor, kind, deliveries, lag)| Change {
             gap,
             group,

@@ -271,12 +271,16 @@ impl Checks<'_> {
 
     /// The messages that failed for no reason.
     fn failed(&self) -> Vec<String> {
-        let last = |event: &Event| self.looks(&event.group).iter().map(|look| look.at).max();
         let is_right = |message: &Message, error: &EngineError| match (message, error) {
             (Message::Event(number), EngineError::Stale(_)) => {
                 let event = &self.world.history.events[*number];
-                let age = |at: jiff::Timestamp| at.duration_since(self.time(event));
-                last(event).is_some_and(|at| age(at) < SignedDuration::from_secs(60))
+                let looks = self.looks(&event.group);
+                let last = looks.iter().max_by_key(|look| look.at);
+                last.is_some_and(|last| {
+                    let age = last.at.duration_since(self.time(event));
+                    let is_overtaken = last.shown.is_some() && self.is_overtaken(event);
+                    age < SignedDuration::from_secs(60) && !is_overtaken
+                })
             }
             (Message::Event(_), EngineError::NoSuchName(_)) => true,
             _ => false,

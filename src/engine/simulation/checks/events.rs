@@ -64,6 +64,26 @@ impl Checks<'_> {
         }
     }
 
+    /// Whether a later event of the run is about the very rule that an event is about.
+    pub(super) fn is_overtaken(&self, event: &Event) -> bool {
+        let told = |event: &Event| match &event.what {
+            What::Added(id, rule) | What::Removed(id, rule) => Some((id.clone(), Some(*rule))),
+            What::Modified(id, _) => Some((id.clone(), None)),
+            What::Created | What::Tagged | What::Deleted => None,
+        };
+        let Some((id, rule)) = told(event) else {
+            return false;
+        };
+        self.events.iter().any(|(_, other)| {
+            let has_ids = event.tells == Tells::Ids && other.tells == Tells::Ids;
+            other.group == event.group
+                && self.time(other) > self.time(event)
+                && told(other).is_some_and(|(other_id, other_rule)| {
+                    has_ids && other_id == id || rule.is_some() && other_rule == rule
+                })
+        })
+    }
+
     /// The ids of the rules of an effect that EC2 showed to the run.
     fn shown_ids(&self, group: &GroupId, rule: usize) -> Vec<String> {
         let of = source(group, rule);
