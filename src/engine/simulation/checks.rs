@@ -184,10 +184,12 @@ impl Checks<'_> {
                     }
                 }
             }
-            if let Some(opener) = &finding.attribution.opener
-                && finding.cause == Cause::Event
-                && let Err(why) = self.opener(finding, opener)
-            {
+            let opener = finding.attribution.opener.as_ref();
+            let held = match finding.cause {
+                Cause::Event => opener.map(|opener| self.opener(finding, opener)),
+                Cause::Sweep => opener.map(|opener| self.kept(finding, opener)),
+            };
+            if let Some(Err(why)) = held {
                 say(&why);
             }
         }

@@ -172,6 +172,7 @@ async fn invoke(
     let engine = Engine {
         until: Some(TestClock.instant() + time),
         swept_since: swept,
+        context: Arc::clone(&world.context),
         ..engine(&world.settings, &source, &store)
     };
     let mut end = TestClock.sleep(time);

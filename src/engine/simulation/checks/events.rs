@@ -160,6 +160,26 @@ impl Checks<'_> {
         Ok(())
     }
 
+    /// Whoever a sweep goes on to name added a rule of a source and a protocol that a violation still has.
+    pub(super) fn kept(&self, finding: &Finding, opener: &Opener) -> Result<(), String> {
+        let number: usize = opener.record.id.as_ref().unwrap().parse().unwrap();
+        let event = &self.world.history.events[number];
+        let (What::Added(_, rule) | What::Modified(_, rule)) = &event.what else {
+            return Err("the event added nothing".to_owned());
+        };
+        let is_of_event = opener.rule.source.as_str() == source(&event.group, *rule)
+            && opener.rule.protocol == traffic(*rule).protocol;
+        let stands = finding.violations().iter().any(|violation| {
+            violation.source.group_id.as_ref() == Some(&opener.rule.source)
+                && violation.protocol == opener.rule.protocol
+        });
+        if event.group == finding.group_id && is_of_event && stands {
+            Ok(())
+        } else {
+            Err("the rule that was opened does not stand".to_owned())
+        }
+    }
+
     fn has_egress(&self, finding: &Finding, rule: usize) -> bool {
         match &finding.subject {
             Subject::Evaluated(group, _) => {
