@@ -160,6 +160,7 @@ pub(in crate::engine) fn import(findings: &mut BTreeMap<GroupId, Finding>, findi
 
 impl FindingStore for FakeStore {
     async fn publish(&self, findings: &[Finding]) -> Result<(), StoreError> {
+        TestClock.pass(Duration::from_millis(1));
         self.calls
             .lock()
             .unwrap()
@@ -191,6 +192,7 @@ impl FindingStore for FakeStore {
         filter: FindingFilter<'_>,
         _: Option<String>,
     ) -> Result<PublishedPage, StoreError> {
+        TestClock.pass(Duration::from_millis(1));
         let kind = format!("{filter:?}")
             .chars()
             .take_while(|character| character.is_alphabetic())

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::SignedDuration;
+use jiff::civil::Date;
 use serde_json::{Value, json};
 
 use crate::engine::Engine;
@@ -12,7 +13,7 @@ use crate::engine::clock::Clock;
 use crate::engine::testing::*;
 use crate::event;
 use crate::finding::{Attribution, Cause, Finding, Seen};
-use crate::policy::Settings;
+use crate::policy::{self, ReferencedGroups, Settings};
 
 engine_test!(
     a_sweep_keeps_the_opener_while_his_violation_stands_and_drops_him_when_it_is_gone,
@@ -38,34 +39,34 @@ engine_test!(
 engine_test!(
     what_an_event_publishes_while_a_sweep_runs_keeps_its_opener,
     {
-        let store = FakeStore::default();
-        let hub = Arc::clone(&store.findings);
-        let mut source = FakeSource::of([vec![group(TARGET, &[ALL])]]);
-        source.meanwhile = Some(Box::new(move |_| {
-            let group = group(TARGET, &[ALL]);
-            let verdict = crate::policy::evaluate(
-                &Settings::default(),
-                &group,
-                &crate::policy::ReferencedGroups::default(),
-                jiff::civil::Date::MIN,
-            );
-            let authorized = event::read(&rule_event("Authorize", ALL, 1, "arn:alice", "sgr-1"));
-            let events: Vec<_> = authorized.triggers().collect();
-            let now = TestClock.now();
-            let mut finding = Finding::evaluated(&context(), now, group, verdict);
-            let seen = Seen {
-                at: now,
-                violations: finding.violations(),
-                egress: &[],
-                rules: &[],
-            };
-            finding.attribution = Attribution::of(&events, seen);
-            finding.cause = Cause::Event;
-            import(&mut hub.lock().unwrap(), &finding);
-            TestClock.pass(Duration::from_millis(3));
-        }));
-        run(&source, &store, &json!({"action": "sweep"})).await;
-        assert_eq!(store.shows(TARGET), "FAILED opened by arn:alice");
+        // After the page of the sweep was asked for, and before, but after the sweep read the hub.
+        for before in [Duration::ZERO, Duration::from_micros(1500)] {
+            let store = FakeStore::default();
+            let hub = Arc::clone(&store.findings);
+            let mut source = FakeSource::of([vec![group(TARGET, &[ALL])]]);
+            source.meanwhile = Some(Box::new(move |_| {
+                let group = group(TARGET, &[ALL]);
+                let unknown = ReferencedGroups::default();
+                let verdict = policy::evaluate(&Settings::default(), &group, &unknown, Date::MIN);
+                let authorized =
+                    event::read(&rule_event("Authorize", ALL, 1, "arn:alice", "sgr-1"));
+                let events: Vec<_> = authorized.triggers().collect();
+                let at = TestClock.now() - before;
+                let mut finding = Finding::evaluated(&context(), at, group, verdict);
+                let seen = Seen {
+                    at,
+                    violations: finding.violations(),
+                    egress: &[],
+                    rules: &[],
+                };
+                finding.attribution = Attribution::of(&events, seen);
+                finding.cause = Cause::Event;
+                import(&mut hub.lock().unwrap(), &finding);
+                TestClock.pass(Duration::from_millis(3));
+            }));
+            run(&source, &store, &json!({"action": "sweep"})).await;
+            assert_eq!(store.shows(TARGET), "FAILED opened by arn:alice");
+        }
     }
 );
 
