@@ -23,10 +23,15 @@ def lock(tmp_path):
     return path
 
 
+def interruptible():
+    """A shell starts what runs in the background with SIGINT ignored, and a child inherits that."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def start(folder, lock, **variables):
     # No package index: an installation that needs one fails at once.
     environment = {"PATH": "/usr/bin:/bin", "HOME": str(folder.parent), "PIP_NO_INDEX": "1", **variables}
-    return subprocess.Popen([PYTHON, SCRIPT, folder, lock], env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    return subprocess.Popen([PYTHON, SCRIPT, folder, lock], env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, preexec_fn=interruptible)
 
 
 def run(folder, lock):
