@@ -123,7 +123,8 @@ impl Verdict {
         }
     }
 
-    /// The verdict with the ids of the rules behind its violations; see [`rule_ids`].
+    /// The verdict with the ids of the rules behind its violations: none where one of the rules has none, since what is
+    /// revoked by ids must be all of it.
     #[must_use]
     pub fn with_rule_ids(self, rules: &[GroupRule]) -> Self {
         let named = |violation: Violation| Violation {
