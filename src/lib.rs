@@ -15,6 +15,7 @@
 //! | [`event`] | what an event makes the product do | model |
 //! | [`policy`] | the evaluation: a pure function of a group and the settings | model |
 //! | [`config`] | `policy.toml` read into settings, with line and key of an error | policy |
+//! | [`graph`] | who reaches what through groups that trust each other | policy, input |
 //! | [`finding`] | the result with its identity, lifecycle, attribution and fingerprint | policy, event |
 //! | [`remediation`] | the commands that mend a violation | policy |
 //! | [`report`] | sentences, and the formats: table, JSON, ASFF | finding, remediation |
@@ -30,6 +31,7 @@ pub mod config;
 pub mod engine;
 pub mod event;
 pub mod finding;
+pub mod graph;
 pub mod input;
 #[cfg(feature = "aws")]
 pub mod lambda;

@@ -1,0 +1,3 @@
+//! The trust graph: who reaches what through groups that trust each other.
+
+mod net;
