@@ -2,6 +2,7 @@
 
 mod group;
 mod ids;
+mod interface;
 mod json;
 pub mod ports;
 mod protocol;
@@ -10,6 +11,7 @@ mod traffic;
 
 pub use group::{GroupPair, IpPermission, IpRange, Ipv6Range, PrefixList, SecurityGroup};
 pub use ids::{AccountId, GroupId, Partition, PeeringConnectionId, Region, RuleId, VpcId};
+pub use interface::{InterfaceKind, NetworkInterface};
 pub use protocol::Protocol;
 pub use scope::Scope;
 pub use traffic::{GroupRule, Traffic};

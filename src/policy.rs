@@ -29,7 +29,7 @@ pub mod metadata;
 pub mod reach;
 pub mod sensitivity;
 pub mod settings;
-mod source;
+pub mod source;
 mod verdict;
 
 pub use evaluate::{day_of, evaluate};

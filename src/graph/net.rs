@@ -13,7 +13,7 @@ mod tests;
 mod ways;
 
 pub(super) use components::Components;
-pub(super) use counts::{Counts, count_reached};
+pub(super) use counts::count_reached;
 pub(super) use cut::minimum_cut;
 pub(super) use dominators::Dominators;
 pub(super) use rows::{Arc, EdgeId, Node, NodeMap, Rows};

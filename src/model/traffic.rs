@@ -41,7 +41,7 @@ impl GroupRule {
 }
 
 /// Protocol and ports of a permission, as EC2 has them: a rule is revoked by exactly these.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Traffic {
     /// The protocol.
     pub protocol: Protocol,

@@ -3,7 +3,7 @@
 
 use std::ops::RangeInclusive;
 
-use super::{Reading, Reason, Settings};
+use super::{OpenRule, Reading, Reason, Settings};
 use crate::model::ports::{ALL_PORTS, PortSet, clip, width};
 use crate::model::{AccountId, GroupId, GroupPair, IpPermission, Protocol, SecurityGroup};
 
@@ -51,6 +51,20 @@ impl PermissionCheck {
             }
             ports => Self::Within(ports),
         }
+    }
+}
+
+/// The ports that a permission opens: every port where none is given. None for ICMP, which has types instead, and for a
+/// range without a port.
+#[must_use]
+pub fn open_ports(permission: &IpPermission) -> Option<(u16, u16)> {
+    if permission.ip_protocol.is_icmp() {
+        return None;
+    }
+    match (permission.from_port, permission.to_port) {
+        (Some(-1), Some(-1)) => Some((0, u16::MAX)),
+        (Some(from), Some(to)) => clip(from, to),
+        _ => Some((0, u16::MAX)),
     }
 }
 
@@ -234,6 +248,29 @@ impl<'g, 'a> Reach<'g, 'a> {
     #[must_use]
     pub fn grants(&self) -> &'g [Grant<'a>] {
         self.grants
+    }
+
+    /// The rules that grant it, sorted, each once.
+    #[must_use]
+    pub fn rules(&self) -> Vec<OpenRule> {
+        let mut rules: Vec<_> = self.grants.iter().map(OpenRule::of).collect();
+        rules.sort();
+        rules.dedup();
+        rules
+    }
+
+    /// The ports that it opens, by protocol in the order of the protocols as text. ICMP has types instead: its set is
+    /// empty, and so is that of a range without a port.
+    #[must_use]
+    pub fn ports(&self) -> Vec<(Protocol, PortSet)> {
+        self.by_protocol()
+            .map(|(protocol, grants)| {
+                let ranges = grants
+                    .iter()
+                    .filter_map(|grant| open_ports(grant.permission));
+                (protocol.clone(), ranges.collect())
+            })
+            .collect()
     }
 
     /// The grants of each protocol, in the order of the protocols as text.

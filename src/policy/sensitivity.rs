@@ -84,7 +84,8 @@ impl Sensitivity {
     }
 
     /// A level's name, as the settings spell it.
-    fn name(&self, level: Level) -> String {
+    #[must_use]
+    pub fn name(&self, level: Level) -> String {
         self.levels.get(level.0).cloned().unwrap_or_default()
     }
 

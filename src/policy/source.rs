@@ -11,14 +11,14 @@ use crate::model::{
 const ACTIVE: &str = "active";
 
 /// A rule behind a violation: protocol and ports, for the source over one peering connection or none.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct OpenRule {
     pub traffic: Traffic,
     pub pair: SourcePair,
 }
 
 /// One of the ways in which permissions name a source.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SourcePair {
     pub owner_id: Option<AccountId>,
     pub vpc_id: Option<VpcId>,
@@ -46,6 +46,16 @@ pub struct Source {
     pub is_foreign: bool,
 }
 
+fn stale(peering_status: Option<&str>) -> Option<&str> {
+    peering_status.filter(|status| *status != ACTIVE)
+}
+
+/// Whether a permission names a source over a peering connection that is not active.
+#[must_use]
+pub fn is_stale(pair: &GroupPair) -> bool {
+    stale(pair.peering_status.as_deref()).is_some()
+}
+
 impl OpenRule {
     pub(super) fn of(grant: &Grant<'_>) -> Self {
         Self {
@@ -68,9 +78,7 @@ impl SourcePair {
     /// What became of the peering connection, when it is not active.
     #[must_use]
     pub fn stale_status(&self) -> Option<&str> {
-        self.peering_status
-            .as_deref()
-            .filter(|status| *status != ACTIVE)
+        stale(self.peering_status.as_deref())
     }
 
     fn rank(&self) -> u8 {

@@ -9,7 +9,7 @@ const WORDS: usize = 16;
 const COLUMNS: usize = WORDS * 64;
 
 /// How many of the others each reaches, by their places.
-pub(in crate::graph) type Counts = Vec<u32>;
+pub(super) type Counts = Vec<u32>;
 
 /// For each source the number of targets that it reaches, without the target at its own place: there are as many of the
 /// one as of the other. None when the sources lie in more than 20 000 components.

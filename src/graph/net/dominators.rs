@@ -131,7 +131,7 @@ impl Dominators {
     }
 
     /// Whether the one dominates the other; every reached node dominates itself.
-    pub(super) fn dominates(&self, node: Node, other: Node) -> bool {
+    pub(in crate::graph) fn dominates(&self, node: Node, other: Node) -> bool {
         let (begin, end) = (self.begin[node], self.begin[node] + self.size[node]);
         self.size[other] > 0 && (begin..end).contains(&self.begin[other])
     }
