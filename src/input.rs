@@ -1,8 +1,9 @@
-//! Security groups read from files.
+//! Security groups and network interfaces read from files.
 
 mod describe;
 mod document;
 mod error;
+mod interfaces;
 mod kind;
 mod members;
 mod parallel;
@@ -19,5 +20,6 @@ mod words;
 pub use describe::GroupReader;
 pub use document::parse_group;
 pub use error::{InputError, Location};
+pub use interfaces::{interfaces_beside_groups, read_interfaces};
 pub use seen::{Identities, Identity, Seen, Sighting};
 pub use snapshot::Snapshot;

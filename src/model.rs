@@ -11,7 +11,10 @@ mod traffic;
 
 pub use group::{GroupPair, IpPermission, IpRange, Ipv6Range, PrefixList, SecurityGroup};
 pub use ids::{AccountId, GroupId, Partition, PeeringConnectionId, Region, RuleId, VpcId};
-pub use interface::{InterfaceKind, NetworkInterface};
+pub use interface::{
+    Association, Attachment, InterfaceGroup, InterfaceKind, Ipv6Address, NetworkInterface,
+    PrivateAddress,
+};
 pub use protocol::Protocol;
 pub use scope::Scope;
 pub use traffic::{GroupRule, Traffic};

@@ -21,15 +21,24 @@ pub(super) struct Interface {
 
 impl Machines {
     pub(super) fn add(&mut self, interface: NetworkInterface) {
-        let id = interface.interface_id;
-        let machine = interface.instance_id.unwrap_or_else(|| id.clone());
-        let known = self.0.entry(machine).or_default().entry(id).or_default();
+        let machine = interface.machine().to_owned();
+        let (kind, has_public_v4, has_public_v6) = (
+            interface.kind(),
+            interface.has_public_v4(),
+            interface.has_public_v6(),
+        );
+        let of_machine = self.0.entry(machine).or_default();
+        let known = of_machine
+            .entry(interface.network_interface_id)
+            .or_default();
         known.owners.extend(interface.owner_id);
         known.vpcs.extend(interface.vpc_id);
-        known.groups.extend(interface.groups);
-        known.kinds.insert(interface.kind);
-        known.has_public_v4 |= interface.has_public_v4;
-        known.has_public_v6 |= interface.has_public_v6;
+        known
+            .groups
+            .extend(interface.groups.into_iter().map(|group| group.group_id));
+        known.kinds.insert(kind);
+        known.has_public_v4 |= has_public_v4;
+        known.has_public_v6 |= has_public_v6;
     }
 
     pub(super) fn is_empty(&self) -> bool {

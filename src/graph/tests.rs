@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::model::{AccountId, GroupId, InterfaceKind, NetworkInterface, SecurityGroup, VpcId};
+use crate::model::{InterfaceKind, NetworkInterface, SecurityGroup};
 use crate::policy::Settings;
 
 /// What a test makes groups and interfaces of, by numbers.
@@ -158,19 +158,20 @@ impl World {
     }
 
     fn network_interfaces(&self) -> Vec<NetworkInterface> {
-        let interface = |(number, card): (usize, &Card)| NetworkInterface {
-            interface_id: format!("eni-{number}"),
-            instance_id: card.machine.map(|machine| format!("i-{machine}")),
-            kind: card.kind,
-            owner_id: None,
-            vpc_id: Some(VpcId::new(format!("vpc-{}", card.vpc))),
-            groups: card
-                .groups
-                .iter()
-                .map(|group| GroupId::new(id(*group)))
-                .collect(),
-            has_public_v4: card.is_public,
-            has_public_v6: false,
+        let interface = |(number, card): (usize, &Card)| {
+            let groups: Vec<_> = card.groups.iter().map(|group| id(*group)).collect();
+            interface(json!({
+                "NetworkInterfaceId": format!("eni-{number}"),
+                "InterfaceType": match card.kind {
+                    InterfaceKind::Machine => "interface",
+                    InterfaceKind::Sender => "lambda",
+                    InterfaceKind::Passage => "nat_gateway",
+                },
+                "Attachment": card.machine.map(|machine| json!({"InstanceId": format!("i-{machine}")})),
+                "VpcId": format!("vpc-{}", card.vpc),
+                "Groups": groups.iter().map(|group| json!({"GroupId": group})).collect::<Vec<_>>(),
+                "Association": card.is_public.then(|| json!({"PublicIp": "198.51.100.1"})),
+            }))
         };
         self.interfaces.iter().enumerate().map(interface).collect()
     }
@@ -327,16 +328,9 @@ fn two_keys_are_no_cluster_without_two_doors() {
         group(json!({"GroupId": "sg-a", "VpcId": "vpc-1", "IpPermissions": all_from(pairs)})),
         group(json!({"GroupId": "sg-b", "VpcId": "vpc-1", "IpPermissions": []})),
     ];
-    let card = NetworkInterface {
-        interface_id: "eni-1".to_owned(),
-        instance_id: None,
-        kind: InterfaceKind::Machine,
-        owner_id: None,
-        vpc_id: None,
-        groups: vec![GroupId::new("sg-a"), GroupId::new("sg-b")],
-        has_public_v4: false,
-        has_public_v6: false,
-    };
+    let card = interface(
+        json!({"NetworkInterfaceId": "eni-1", "Groups": [{"GroupId": "sg-a"}, {"GroupId": "sg-b"}]}),
+    );
     let graph = build(&groups, &[card]);
     assert!(Walk::new(&graph, Trust::Open, false).clusters().is_empty());
 }
@@ -563,6 +557,10 @@ fn group(json: Value) -> SecurityGroup {
     serde_json::from_value(json).unwrap()
 }
 
+fn interface(json: Value) -> NetworkInterface {
+    serde_json::from_value(json).unwrap()
+}
+
 fn all_from(pairs: Value) -> Value {
     json!([{"IpProtocol": "-1", "UserIdGroupPairs": pairs}])
 }
@@ -702,15 +700,11 @@ fn a_group_that_no_file_has_joins_chains_by_its_machine() {
             json!({"GroupId": "sg-c", "OwnerId": "111111111111", "VpcId": "vpc-1", "IpPermissions": [{"IpProtocol": "tcp", "FromPort": 1, "ToPort": 1, "UserIdGroupPairs": [], "IpRanges": [{"CidrIp": "0.0.0.0/0"}]}]}),
         ),
     ];
-    let card = |id: &str, groups: &[&str]| NetworkInterface {
-        interface_id: id.to_owned(),
-        instance_id: None,
-        kind: InterfaceKind::Machine,
-        owner_id: Some(AccountId::new("222222222222")),
-        vpc_id: Some(VpcId::new("vpc-1")),
-        groups: groups.iter().map(|id| GroupId::new(*id)).collect(),
-        has_public_v4: false,
-        has_public_v6: false,
+    let card = |id: &str, groups: &[&str]| {
+        let groups: Vec<_> = groups.iter().map(|id| json!({"GroupId": id})).collect();
+        interface(
+            json!({"NetworkInterfaceId": id, "OwnerId": "222222222222", "VpcId": "vpc-1", "Groups": groups}),
+        )
     };
     let graph = build(
         &groups,

@@ -12,6 +12,8 @@ use super::words::{explain, words};
 use crate::model::SecurityGroup;
 use crate::text::truncate;
 
+pub(super) const DESCRIBE_GROUPS: &str = "aws ec2 describe-security-groups";
+
 /// The output of every AWS CLI and SDK has the pairs of an ingress permission, null where there are none. Only a
 /// projection (`--query`) leaves them out, and makes PASSED of FAILED.
 const OF_FILES: Rules = Rules {
@@ -20,10 +22,12 @@ const OF_FILES: Rules = Rules {
         name: "UserIdGroupPairs",
     }],
     refused: &["SecurityGroups", "NextToken"],
+    command: DESCRIBE_GROUPS,
 };
 const LENIENT: Rules = Rules {
     required: &[],
     refused: &[],
+    command: DESCRIBE_GROUPS,
 };
 /// A group as a file has it.
 pub(super) struct FileGroup(pub(super) SecurityGroup);

@@ -2,6 +2,7 @@
 
 use serde_json::value::RawValue;
 
+use super::document::DESCRIBE_GROUPS;
 use super::members::{Members, OF_GROUP};
 use super::strict::{misspelt, near_miss};
 use crate::text::truncate;
@@ -82,7 +83,7 @@ pub(super) fn kind(members: &Members<'_>) -> String {
     }
     for (name, _) in &members.0 {
         if let Some(known) = near_miss(name, &OF_GROUP) {
-            return format!("`{name}` {}", misspelt(known));
+            return format!("`{name}` {}", misspelt(known, DESCRIBE_GROUPS));
         }
     }
     if let Some(name) = wrapper(members) {

@@ -6,6 +6,7 @@ use std::fmt;
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
+use super::document::DESCRIBE_GROUPS;
 use super::kind::GIVE_GROUPS;
 use super::strict::{misspelt, near_miss};
 use super::words::words;
@@ -66,7 +67,7 @@ impl<'a> Members<'a> {
         let names = self.0.iter().map(|(name, _)| &**name);
         for name in names.clone() {
             if let Some(known) = near_miss(name, &["SecurityGroups", "NextToken"]) {
-                return Err(format!("`{name}` {}", misspelt(known)));
+                return Err(format!("`{name}` {}", misspelt(known, DESCRIBE_GROUPS)));
             }
         }
         let more = names

@@ -34,6 +34,8 @@ pub(super) struct Rules {
     pub(super) required: &'static [Member],
     /// Names that are never ignored.
     pub(super) refused: &'static [&'static str],
+    /// The command that prints what is read.
+    pub(super) command: &'static str,
 }
 
 /// A member that every object in the value of another member must have.
@@ -63,9 +65,9 @@ pub(super) fn near_miss(name: &str, names: &[&'static str]) -> Option<&'static s
 }
 
 /// What is wrong with a member that has a [`near_miss`].
-pub(super) fn misspelt(known: &str) -> String {
+pub(super) fn misspelt(known: &str, command: &str) -> String {
     format!(
-        "must be spelt `{known}`, as `aws ec2 describe-security-groups` prints it (AWS Config and CloudTrail spell it otherwise): \
+        "must be spelt `{known}`, as `{command}` prints it (AWS Config and CloudTrail spell it otherwise): \
          ignoring it could hide a violation"
     )
 }
@@ -109,7 +111,7 @@ impl<'de, D: Deserializer<'de>> Deserializer<'de> for Strict<'_, D> {
             rules,
         } = self.place;
         if let Some(known) = near_miss(member, names) {
-            return Err(D::Error::custom(misspelt(known)));
+            return Err(D::Error::custom(misspelt(known, rules.command)));
         }
         if rules.refused.contains(&member) {
             return Err(D::Error::custom("has no place here"));
