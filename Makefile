@@ -28,6 +28,7 @@ run: tools ## The main job, offline: an event, an account snapshot, the verdict 
 	@echo
 	@echo "That is the expected result: exit code 1 means that a group FAILED. Try it on your own account, read only:"
 	@echo "  aws ec2 describe-security-groups | $(SG_TRUST) check -"
+	@echo "Who reaches what in a sample organisation: $(SG_TRUST) graph events/organisation --policy events/organisation/policy.toml"
 
 test: tools test-core test-aws harness e2e infra ## Every test: Rust with and without AWS, end to end, infra (the AWS SDK takes minutes to build once)
 

@@ -6,24 +6,40 @@
 //! |---|---|
 //! | `build`, `assemble` | the graph made of groups and network interfaces, in any order |
 //! | `trust` | the graph as data |
-//! | `internet`, `machines` | what faces the internet; who carries which group |
-//! | `walk` | the questions: reach, paths, clusters, what to revoke first, cuts |
+//! | `internet`, `addresses` | what faces the internet, by public addresses |
+//! | `machines` | who carries which group |
+//! | `walk` | the graph as it is walked |
+//! | `questions` | reach, paths, clusters, what to revoke first, cuts |
+//! | `answer` | the answer to whether one reaches the other |
+//! | `overview` | the answers that a summary of a graph needs |
+//! | `select` | groups by what a person writes |
 //! | `revoke` | the fewest rules to revoke of a trust edge |
 //! | `net` | the algorithms, on graphs of plain numbers |
 
+mod addresses;
+mod answer;
 mod assemble;
 mod build;
 mod internet;
 mod machines;
 mod net;
+mod overview;
+mod questions;
 mod revoke;
+mod select;
 #[cfg(test)]
 mod tests;
 mod trust;
 mod walk;
 
+pub use answer::{Answer, KeepExempt, Question, Reachable, Targets, Unreachable};
 pub use build::{Builder, Differs};
 pub use internet::Internet;
+pub use overview::Overview;
+pub use questions::{Hop, ReachCounts, Reaching, Removal};
 pub use revoke::rules_to_revoke;
-pub use trust::{Carriers, End, Group, GroupIndex, SourceName, TrustEdge, TrustGraph, Unseen, Why};
-pub use walk::{Hop, Origin, ReachCounts, Reaching, Removal, Trust, Walk};
+pub use select::{Candidates, SelectError};
+pub use trust::{
+    Carriers, End, Group, GroupIndex, Junction, SourceName, TrustEdge, TrustGraph, Unseen, Why,
+};
+pub use walk::{Origin, Trust, Walk};

@@ -1,5 +1,6 @@
 //! The trust graph as data: groups, the trust edges between them, and the machines that carry them.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use super::internet::Internet;
@@ -10,6 +11,14 @@ use crate::policy::OpenRule;
 /// A group of a [`TrustGraph`], by its place in [`TrustGraph::groups`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct GroupIndex(pub(super) u32);
+
+impl GroupIndex {
+    /// The place in [`TrustGraph::groups`].
+    #[must_use]
+    pub fn place(self) -> usize {
+        self.0 as usize
+    }
+}
 
 /// Who lets in whom.
 #[derive(Debug, Clone)]
@@ -238,6 +247,19 @@ impl<'a> End<'a> {
     }
 }
 
+/// Machines that carry the same groups.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Junction<'a> {
+    /// The first of them.
+    pub machine: &'a str,
+    /// How many more there are.
+    pub more: usize,
+    /// The groups through which traffic comes in, as [`TrustGraph::place_of`] numbers them.
+    pub doors: Vec<usize>,
+    /// The groups as which it may be sent on.
+    pub keys: Vec<usize>,
+}
+
 impl TrustGraph {
     /// The groups, by id and owner.
     #[must_use]
@@ -247,7 +269,7 @@ impl TrustGraph {
 
     #[must_use]
     pub fn group(&self, index: GroupIndex) -> Option<&Group> {
-        self.groups.get(index.0 as usize)
+        self.groups.get(index.place())
     }
 
     pub fn indices(&self) -> impl ExactSizeIterator<Item = GroupIndex> + Clone + use<> {
@@ -305,6 +327,48 @@ impl TrustGraph {
     #[must_use]
     pub fn unseen(&self) -> &[Unseen] {
         &self.unseen
+    }
+
+    /// The number of an end: a group's place, and behind the groups those of the sources outside.
+    #[must_use]
+    pub fn place_of(&self, end: End<'_>) -> usize {
+        match end {
+            End::Group(index, _) => index.place(),
+            End::Outside(source) => {
+                let place = self
+                    .outside
+                    .binary_search(source)
+                    .unwrap_or_else(|place| place);
+                self.groups.len() + place
+            }
+        }
+    }
+
+    /// The machines by which a chain comes from one of these groups to another, those that join the same ones together.
+    #[must_use]
+    pub fn junctions(&self, is_wanted: impl Fn(usize) -> bool) -> Vec<Junction<'_>> {
+        let wanted = |places: &[u32]| -> Vec<usize> {
+            let places = places.iter().map(|place| *place as usize);
+            places.filter(|place| is_wanted(*place)).collect()
+        };
+        type Ends = (Vec<usize>, Vec<usize>);
+        let mut junctions: BTreeMap<Ends, (&str, usize)> = BTreeMap::new();
+        for machine in &self.machines {
+            let (doors, keys) = (wanted(&machine.doors), wanted(&machine.keys));
+            if doors.is_empty() || keys.len() < 2 {
+                continue;
+            }
+            let same = junctions.entry((doors, keys));
+            same.and_modify(|(_, more)| *more += 1)
+                .or_insert((&machine.name, 0));
+        }
+        let junction = |((doors, keys), (machine, more))| Junction {
+            machine,
+            more,
+            doors,
+            keys,
+        };
+        junctions.into_iter().map(junction).collect()
     }
 
     /// Whether network interfaces were read.

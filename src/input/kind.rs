@@ -12,7 +12,12 @@ const GIVE_EVENT: &str = "give it to `sg-trust targets` or `sg-trust replay`";
 
 /// The kind of a document that holds no groups, and what to do with it.
 pub(super) fn kind(members: &Members<'_>) -> String {
-    const KINDS: [(&[&str], &str, &str); 15] = [
+    const KINDS: [(&[&str], &str, &str); 16] = [
+        (
+            &["NetworkInterfaces"],
+            "the answer of describe-network-interfaces",
+            "give it to `sg-trust graph` or `sg-trust reach` with --interfaces",
+        ),
         (
             &["SecurityGroupRules"],
             "the answer of describe-security-group-rules, which has rules without their groups",

@@ -458,7 +458,7 @@ fn messages_tell_what_is_wrong_and_what_to_do() {
     > [{"SecurityGroupRuleId":"sgr-1","GroupId":"sg-1"}]
         f:1: group [0]: it is a rule of describe-security-group-rules: give the output of `aws ec2 describe-security-groups`
     > {"NetworkInterfaces":[],"Other":1}
-        f:1: neither a security group nor an answer with `SecurityGroups` (it has `NetworkInterfaces`, `Other`): give the output of `aws ec2 describe-security-groups`, an array of groups, or one
+        f:1: it is the answer of describe-network-interfaces: give it to `sg-trust graph` or `sg-trust reach` with --interfaces
     > {"version":"0","detail-type":"AWS API Call via CloudTrail","detail":{}}
         f:1: it is an event of EventBridge: give it to `sg-trust targets` or `sg-trust replay`
     > {"eventVersion":"1","eventSource":"ec2.amazonaws.com","eventName":"X"}

@@ -54,20 +54,51 @@ struct Pair<'a> {
     vpc_peering_connection_id: Option<&'a str>,
 }
 
+/// What a command calls a source: its id, or its name where there is none.
+#[derive(Debug, Clone, Copy)]
+pub struct SourceName<'a> {
+    pub group_id: Option<&'a GroupId>,
+    pub group_name: Option<&'a str>,
+}
+
+impl<'a> SourceName<'a> {
+    fn of(source: &'a Source) -> Self {
+        Self {
+            group_id: source.group_id.as_ref(),
+            group_name: source.group_name.as_deref(),
+        }
+    }
+}
+
 impl<'a> Pair<'a> {
     /// Id, or name where there is none; the account where it is known; VPC and connection where it is peered.
-    fn new(source: &'a Source, pair: &'a SourcePair) -> Self {
+    fn new(source: SourceName<'a>, pair: &'a SourcePair) -> Self {
         let connection = pair.peering_connection_id.as_ref();
-        let name = source.group_name.as_deref();
         let vpc = pair.vpc_id.as_ref().filter(|_| connection.is_some());
         Self {
-            group_id: source.group_id.as_ref().map(|id| id.as_str()),
-            group_name: name.filter(|_| source.group_id.is_none()),
+            group_id: source.group_id.map(|id| id.as_str()),
+            group_name: source.group_name.filter(|_| source.group_id.is_none()),
             user_id: pair.owner_id.as_ref().map(|owner| owner.as_str()),
             vpc_id: vpc.map(|id| id.as_str()),
             vpc_peering_connection_id: connection.map(|id| id.as_str()),
         }
     }
+}
+
+/// The commands that together revoke rules of a group by which it lets in one source. None where no command can: nothing
+/// names the source, or a value holds a NUL.
+#[must_use]
+pub fn revoke(
+    group_id: &GroupId,
+    source: SourceName<'_>,
+    rules: &[OpenRule],
+    region: Option<&Region>,
+) -> Vec<String> {
+    if source.group_id.is_none() && source.group_name.is_none() || rules.is_empty() {
+        return Vec::new();
+    }
+    let commands = Commands { group_id, region };
+    commands.revoke_rules(source, rules).unwrap_or_default()
 }
 
 impl Fix {
@@ -137,10 +168,14 @@ impl Commands<'_> {
                 self.command("revoke", &what)
             });
         }
-        in_parts(&violation.rules, &|rules| {
+        self.revoke_rules(SourceName::of(&violation.source), &violation.rules)
+    }
+
+    fn revoke_rules(&self, source: SourceName<'_>, rules: &[OpenRule]) -> Option<Vec<String>> {
+        in_parts(rules, &|rules| {
             let permissions: Vec<_> = rules
                 .chunk_by(|a, b| a.traffic == b.traffic)
-                .filter_map(|rules| permission(rules, &violation.source))
+                .filter_map(|rules| permission(rules, source))
                 .collect();
             let json = serde_json::to_string(&permissions).ok()?;
             self.command("revoke", &["--ip-permissions", &json])
@@ -160,7 +195,9 @@ impl Commands<'_> {
             },
             from_port: Some(0),
             to_port: Some(0),
-            user_id_group_pairs: pairs.map(|pair| Pair::new(source, pair)).collect(),
+            user_id_group_pairs: pairs
+                .map(|pair| Pair::new(SourceName::of(source), pair))
+                .collect(),
         };
         let placeholders = if protocol.is_icmp() {
             r#""FromPort":ICMP_TYPE,"ToPort":ICMP_CODE"#
@@ -196,7 +233,7 @@ fn quote(word: &str) -> Option<Cow<'_, str>> {
 }
 
 /// Rules of the same traffic as one permission.
-fn permission<'a>(rules: &'a [OpenRule], source: &'a Source) -> Option<Permission<'a>> {
+fn permission<'a>(rules: &'a [OpenRule], source: SourceName<'a>) -> Option<Permission<'a>> {
     let traffic = &rules.first()?.traffic;
     Some(Permission {
         ip_protocol: traffic.protocol.as_str(),

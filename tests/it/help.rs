@@ -94,6 +94,7 @@ fn examples_do_what_they_say() {
     for name in ["groups.json", "answer.json"] {
         std::fs::write(at(name), &groups).unwrap();
     }
+    std::fs::write(at("interfaces.json"), r#"{"NetworkInterfaces":[]}"#).unwrap();
     std::fs::copy(root.join("events/authorize-ingress.json"), at("event.json")).unwrap();
     std::fs::copy(root.join("policy.example.toml"), at("policy.toml")).unwrap();
     let programs = at("programs");
@@ -106,6 +107,7 @@ fn examples_do_what_they_say() {
     }
     program(&programs, "aws", "cat answer.json");
     program(&programs, "jq", "cat");
+    program(&programs, "dot", "grep digraph");
     program(&programs, "man", "test -e .local/share/man/man1/$1.1");
     symlink(
         assert_cmd::cargo::cargo_bin("sg-trust"),

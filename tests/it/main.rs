@@ -11,6 +11,7 @@ mod corpus;
 mod docs;
 mod exemptions;
 mod explain;
+mod graph;
 mod groups;
 mod help;
 mod hostile;

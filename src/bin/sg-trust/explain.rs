@@ -88,6 +88,7 @@ pub(crate) fn run(
 ) -> anyhow::Result<Outcome> {
     let (name, snapshot) = input::snapshot(&arguments.groups)?;
     let group = find(snapshot.groups(), name, &arguments.group)?;
+    let group = &with_source_names(group.clone(), snapshot.groups());
     let mut referenced = ReferencedGroups::default();
     for group in snapshot.groups() {
         policy.see(&mut referenced, group);
@@ -336,17 +337,31 @@ fn table<const N: usize>(header: [&str; N]) -> Table {
     table
 }
 
+/// The group with the names of its sources, which EC2 tells only of some, from the groups of the snapshot.
+fn with_source_names(mut group: SecurityGroup, all: &[SecurityGroup]) -> SecurityGroup {
+    let pairs = group.ip_permissions.iter_mut();
+    for pair in pairs.flat_map(|permission| &mut permission.user_id_group_pairs) {
+        let is_meant = |other: &&SecurityGroup| {
+            let has_owner = pair.user_id.is_none()
+                || other.owner_id.is_none()
+                || other.owner_id == pair.user_id;
+            pair.group_id.as_ref() == Some(&other.group_id) && has_owner
+        };
+        if pair.group_name.is_none() {
+            let source = all.iter().find(is_meant);
+            pair.group_name = source.and_then(|source| source.group_name.clone());
+        }
+    }
+    group
+}
+
 fn source(pair: &GroupPair, group: &SecurityGroup) -> String {
-    let id = pair
-        .group_id
-        .as_ref()
-        .map(|id| id.as_str())
-        .or(pair.group_name.as_deref())
-        .unwrap_or("unknown");
-    if id == group.group_id.as_str() {
-        "itself".to_owned()
-    } else {
-        escape(id).into_owned()
+    match (&pair.group_id, &pair.group_name) {
+        (Some(id), _) if *id == group.group_id => "itself".to_owned(),
+        (Some(id), Some(name)) => format!("{} ({})", escape(id.as_str()), escape(name)),
+        (Some(id), None) => escape(id.as_str()).into_owned(),
+        (None, Some(name)) => escape(name).into_owned(),
+        (None, None) => "unknown".to_owned(),
     }
 }
 

@@ -10,12 +10,14 @@ mod doctor;
 mod evaluation;
 mod events;
 mod explain;
+mod graph;
 mod input;
 #[cfg(feature = "aws")]
 mod live;
 mod man;
 mod output;
 mod policy;
+mod reach;
 mod region;
 mod replay;
 mod retire;
@@ -24,6 +26,7 @@ mod scope;
 mod targets;
 mod terminal;
 mod test;
+mod trust;
 mod waiting;
 
 use terminal::{Outcome, Terminal};
@@ -88,6 +91,10 @@ enum Command {
     Test(test::Arguments),
     /// Explains the verdict on one group, permission by permission.
     Explain(explain::Arguments),
+    /// Shows who reaches what through groups that trust each other, and what to revoke first.
+    Graph(graph::Arguments),
+    /// Tells whether one group, or the internet, reaches another by trust, hop by hop.
+    Reach(reach::Arguments),
     /// Evaluates the live account, in one Region or several.
     Scan(scan::Arguments),
     /// Archives all active findings of the product in Security Hub, before it is removed.
@@ -145,6 +152,8 @@ fn run(arguments: &Arguments, terminal: &mut Terminal) -> anyhow::Result<Outcome
         Command::Targets(arguments) => targets::run(arguments, &policy, terminal),
         Command::Test(arguments) => test::run(arguments, terminal),
         Command::Explain(arguments) => explain::run(arguments, &policy, terminal),
+        Command::Graph(arguments) => graph::run(arguments, &policy, terminal),
+        Command::Reach(arguments) => reach::run(arguments, &policy, terminal),
         Command::Scan(arguments) => scan::run(arguments, &policy, terminal),
         Command::Retire(arguments) => retire::run(arguments, terminal),
         Command::Settings(arguments) => policy::run(arguments, &policy, terminal),

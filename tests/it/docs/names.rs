@@ -235,6 +235,73 @@ fn every_key_of_the_json_is_documented() {
     );
 }
 
+/// Keys that a page documents below a heading, and below the headings that are paths.
+fn keys_of(path: &str, heading: &str, paths: &[&str]) -> BTreeSet<String> {
+    let page = page(path);
+    let below = |heading: &str| -> Vec<String> {
+        let tables = page.tables_of(heading, "key");
+        tables.flat_map(|table| table.names().cloned()).collect()
+    };
+    let of_paths = paths.iter().flat_map(|path| {
+        let keys = below(path).into_iter();
+        keys.map(|key| format!("{path}.{key}")).collect::<Vec<_>>()
+    });
+    below(heading).into_iter().chain(of_paths).collect()
+}
+
+#[test]
+fn every_key_of_graph_and_reach_is_documented() {
+    let policy = ["--policy", "events/organisation/policy.toml"];
+    let written = |arguments: &[&str]| {
+        let mut all = vec![arguments[0], "events/organisation", "--format", "json"];
+        all.extend(policy);
+        all.extend(&arguments[1..]);
+        let mut written = BTreeSet::new();
+        paths(
+            &serde_json::from_str(&run(&all, "").out).unwrap(),
+            "",
+            &mut written,
+        );
+        written
+    };
+    assert_same(
+        "docs/graph.md, JSON of graph",
+        &written(&["graph"]),
+        &keys_of(
+            "docs/graph.md",
+            "JSON of graph, version 1",
+            &[
+                "groups[]",
+                "edges[]",
+                "revoke_first[]",
+                "unseen[]",
+                "cannot_tell[]",
+            ],
+        ),
+    );
+    let path = &[
+        "reach",
+        "--from",
+        "internet",
+        "--to",
+        "payments-db",
+        "--trust",
+        "open",
+        "--cut",
+    ];
+    let mut reach = written(path);
+    reach.extend(written(&["reach", "--to", "payments-db"]));
+    assert_same(
+        "docs/graph.md, JSON of reach",
+        &reach,
+        &keys_of(
+            "docs/graph.md",
+            "JSON of reach, version 1",
+            &["path[]", "cut[]", "chokes[]", "unseen_sources[]"],
+        ),
+    );
+}
+
 #[test]
 fn every_key_of_targets_is_documented() {
     let folder = tempfile::tempdir().unwrap();
@@ -247,6 +314,9 @@ fn every_key_of_targets_is_documented() {
     let mut written = BTreeSet::new();
     for event in std::fs::read_dir(root().join("events")).unwrap() {
         let event = event.unwrap().path();
+        if event.is_dir() {
+            continue;
+        }
         let arguments = [
             "--policy",
             settings.to_str().unwrap(),
