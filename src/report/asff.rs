@@ -49,7 +49,9 @@ const PRODUCT_FIELD: usize = 2048;
 const EXEMPTED: &str = "EXEMPTED";
 const REASONS: usize = 20;
 const REASON: usize = 2048;
-/// How many violations, rules and fixes are listed among the product fields, of which there may be 50.
+/// Most product fields.
+const PRODUCT_FIELDS: usize = 50;
+/// How many violations, rules and fixes are listed among the product fields.
 const LISTED: usize = 10;
 /// Largest finding in bytes of JSON. AWS takes 240 KB; the rest is room for its own fields.
 const FINDING_BYTES: usize = 200_000;
@@ -225,6 +227,11 @@ fn shrink(asff: &mut Asff, finding: &Finding) {
         ] = &mut asff.resources;
         details.ip_permissions = kept();
         details.ip_permissions_egress = Vec::new();
+        if asff.product_fields.len() >= PRODUCT_FIELDS {
+            // The rules of the least severe violation make room.
+            asff.product_fields
+                .remove(&field(&format!("rule/{LISTED}")));
+        }
         asff.product_fields
             .insert(field("details"), what.to_owned());
     }

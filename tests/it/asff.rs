@@ -6,9 +6,11 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use proptest::prelude::*;
 use serde_json::{Value, json};
-use sg_trust::finding::{Context, Finding, Passed};
-use sg_trust::model::Scope;
-use sg_trust::model::{AccountId, Partition, Region, SecurityGroup};
+use sg_trust::event::Record;
+use sg_trust::finding::{Attribution, Context, Finding, OpenedRule, Opener, Passed, Subject};
+use sg_trust::model::{
+    AccountId, GroupId, Partition, Protocol, Region, RuleId, Scope, SecurityGroup,
+};
 use sg_trust::policy::{ReferencedGroups, Settings};
 use sg_trust::report::asff::{Asff, render};
 
@@ -193,4 +195,48 @@ proptest! {
         let asff = asff(&group);
         prop_assert!(has_no_empty_text(&serde_json::to_value(&asff).unwrap()));
     }
+}
+
+/// Product fields are at most 50: a finding with all that there can be, and too large as well, must not be refused.
+#[test]
+fn a_finding_with_everything_in_it_is_one_that_security_hub_takes() {
+    let text = |what: &str| Some(what.to_owned());
+    let record = Record {
+        name: text("AuthorizeSecurityGroupIngress"),
+        id: text("0d0d0d0d-1111-4222-8333-444444444444"),
+        time: text("2026-11-24T09:00:01Z"),
+        actor: text("arn:aws:sts::111111111111:assumed-role/dev/alice"),
+        source_ip: text("198.51.100.7"),
+        user_agent: text("aws-cli/2"),
+        source_identity: text("alice"),
+        on_behalf_of: text("111111111111"),
+    };
+    let pairs: Vec<_> = (0..12)
+        .map(|n| json!({"GroupId": format!("sg-0{n:02}"), "UserId": "111111111111"}))
+        .collect();
+    let ranges: Vec<_> = (0..9_000)
+        .map(|n| json!({"CidrIp": format!("10.{}.{}.0/24", n / 256, n % 256)}))
+        .collect();
+    let group =
+        group(&[json!({"IpProtocol": "-1", "UserIdGroupPairs": pairs, "IpRanges": ranges})]);
+    let mut finding = finding(&group);
+    let Subject::Evaluated(_, verdict) = &mut finding.subject else {
+        unreachable!("it was evaluated")
+    };
+    for (number, violation) in verdict.violations.iter_mut().enumerate() {
+        violation.rule_ids = vec![RuleId::new(format!("sgr-{number}"))];
+    }
+    finding.attribution = Attribution {
+        last: Some(record.clone()),
+        opener: Some(Opener {
+            record,
+            rule: OpenedRule {
+                source: GroupId::new("sg-000"),
+                protocol: Protocol::ALL,
+            },
+        }),
+    };
+    let fields = render(&finding).unwrap().product_fields;
+    assert_eq!(fields.len(), 50);
+    assert!(fields.contains_key("sg-trust/opened-by"));
 }

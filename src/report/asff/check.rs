@@ -2,7 +2,8 @@
 
 use super::details::{has_text, is_tag_byte};
 use super::{
-    Asff, DESCRIPTION, FINDING_BYTES, PRODUCT_FIELD, TAG_KEY, TAG_VALUE, TAGS, TITLE, size,
+    Asff, DESCRIPTION, FINDING_BYTES, PRODUCT_FIELD, PRODUCT_FIELDS, TAG_KEY, TAG_VALUE, TAGS,
+    TITLE, size,
 };
 use crate::model::{AccountId, GroupId, Partition, Region};
 use crate::text::utf16_len;
@@ -81,7 +82,7 @@ pub fn check(asff: &Asff) -> Vec<String> {
         "Resources[0].Tags has more than 50, or one with a key or value that has no place",
     );
     need(
-        asff.product_fields.len() <= 50
+        asff.product_fields.len() <= PRODUCT_FIELDS
             && asff.product_fields.iter().all(|(key, value)| {
                 fits(key, 128) && !key.starts_with("aws/") && fits(value, PRODUCT_FIELD)
             }),
