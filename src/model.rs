@@ -5,6 +5,7 @@ mod ids;
 mod interface;
 mod json;
 pub mod ports;
+mod position;
 mod protocol;
 mod scope;
 mod traffic;
@@ -15,6 +16,7 @@ pub use interface::{
     Association, Attachment, InterfaceGroup, InterfaceKind, Ipv6Address, NetworkInterface,
     PrivateAddress,
 };
+pub use position::FilePosition;
 pub use protocol::Protocol;
 pub use scope::Scope;
 pub use traffic::{GroupRule, Traffic};

@@ -10,6 +10,7 @@
 //! [`Report`] puts any of them together, group by group, so that nothing has to be held.
 
 pub mod asff;
+pub mod assessment;
 pub mod graph;
 pub mod json;
 pub mod prose;

@@ -1,0 +1,190 @@
+//! A group with what the policy says of it, live or planned: what SARIF, GitHub's annotations and Markdown show.
+
+use crate::model::{AccountId, FilePosition, Partition, Region, SecurityGroup};
+use crate::policy::{Change, Reason, Severity, Status, Verdict, Violation};
+use crate::remediation::command::Fix;
+use crate::report::prose;
+
+/// What is said of a group; a plan may leave it open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Conclusion {
+    Failed,
+    /// A value that only the apply tells decides.
+    CannotTell,
+    Exempt,
+    Passed,
+}
+
+/// A group with what the policy says of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Assessment {
+    /// What names the group in every run: its address in a plan or a template, else its ARN, else its id.
+    pub id: String,
+    /// How a sentence names it.
+    pub name: String,
+    pub conclusion: Conclusion,
+    /// INFORMATIONAL unless it failed.
+    pub severity: Severity,
+    /// Where it is written.
+    pub position: Option<FilePosition>,
+    /// Whether a plan creates or changes it; always of a live group.
+    pub is_changed: bool,
+    pub violations: Vec<AssessedViolation>,
+    /// What is not known, where the conclusion is `CannotTell`.
+    pub unknown: Vec<Unknown>,
+}
+
+/// A violation, which a plan may have ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AssessedViolation {
+    /// What a plan does to it; none of a live group.
+    pub change: Option<Change>,
+    pub reason: Reason,
+    pub severity: Severity,
+    pub protocol: String,
+    /// What names the source in every run: its address, else its id, else its owner and name.
+    pub source_id: String,
+    /// How a sentence names it: `sg-0bbb (web)`, `itself`.
+    pub source: String,
+    /// What is accepted: `all traffic`.
+    pub traffic: String,
+    pub sentence: String,
+    /// The exemption that covers it, with its reason.
+    pub exemption: Option<AcceptedRisk>,
+    /// Where the rule is written.
+    pub position: Option<FilePosition>,
+    /// What to do, a step a line.
+    pub fix: Vec<String>,
+}
+
+/// An exemption as people read it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AcceptedRisk {
+    pub id: String,
+    /// The reason, the owner and the end.
+    pub why: String,
+}
+
+/// A value that the apply alone tells.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unknown {
+    /// `ingress[0].to_port`
+    pub attribute: String,
+    /// What the configuration has for it.
+    pub expression: Option<String>,
+    /// How to make it known.
+    pub advice: String,
+}
+
+/// Where a live group comes from.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Origin<'a> {
+    /// The file that it was read from; none where it was asked for.
+    pub file: Option<&'a str>,
+    pub partition: Option<&'a Partition>,
+    pub region: Option<&'a Region>,
+}
+
+impl Origin<'_> {
+    /// The group's ARN, as far as it is known.
+    fn arn(self, group: &SecurityGroup) -> Option<String> {
+        if let Some(arn) = &group.security_group_arn {
+            return Some(arn.clone());
+        }
+        let region = self.region?;
+        let partition = self
+            .partition
+            .map_or_else(|| Partition::of(region), Partition::clone);
+        let owner: &AccountId = group.owner_id.as_ref()?;
+        Some(format!(
+            "arn:{partition}:ec2:{region}:{owner}:security-group/{}",
+            group.group_id
+        ))
+    }
+}
+
+impl From<Status> for Conclusion {
+    fn from(status: Status) -> Self {
+        match status {
+            Status::Failed => Self::Failed,
+            Status::Exempt => Self::Exempt,
+            Status::Passed => Self::Passed,
+        }
+    }
+}
+
+impl Conclusion {
+    /// The word users see.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Failed => "FAILED",
+            Self::CannotTell => "CANNOT_TELL",
+            Self::Exempt => "EXEMPT",
+            Self::Passed => "PASSED",
+        }
+    }
+}
+
+impl Assessment {
+    /// A live group.
+    #[must_use]
+    pub fn live(group: &SecurityGroup, verdict: &Verdict, origin: Origin<'_>) -> Self {
+        let violations = verdict.most_severe_first().into_iter();
+        Self {
+            id: origin
+                .arn(group)
+                .unwrap_or_else(|| group.group_id.as_str().to_owned()),
+            name: prose::describe_group(group),
+            conclusion: verdict.status.into(),
+            severity: verdict.severity,
+            position: origin.file.map(FilePosition::of_file),
+            is_changed: true,
+            violations: violations
+                .map(|violation| AssessedViolation::live(group, violation, origin))
+                .collect(),
+            unknown: Vec::new(),
+        }
+    }
+}
+
+impl AssessedViolation {
+    fn live(group: &SecurityGroup, violation: &Violation, origin: Origin<'_>) -> Self {
+        let Fix {
+            authorize,
+            revoke,
+            note,
+        } = Fix::new(&group.group_id, violation, origin.region);
+        let note = note.map(|note| format!("note: {note}"));
+        let authorize = authorize.map(|command| format!("allow first: {command}"));
+        let revoke = revoke
+            .into_iter()
+            .map(|command| format!("then revoke: {command}"));
+        let source = &violation.source;
+        let owner = source.owner_id.as_ref().map_or("", |owner| owner.as_str());
+        let name = source.group_name.as_deref().unwrap_or_default();
+        Self {
+            change: None,
+            reason: violation.reason,
+            severity: violation.severity,
+            protocol: violation.protocol.as_str().to_owned(),
+            source_id: source
+                .group_id
+                .as_ref()
+                .map_or_else(|| format!("{owner}/{name}"), |id| id.as_str().to_owned()),
+            source: prose::describe_source(source),
+            traffic: prose::describe_traffic(
+                violation.reason,
+                &violation.protocol,
+                &violation.ports,
+            ),
+            sentence: prose::describe_violation(group, violation),
+            exemption: violation.exemption.as_ref().map(|exemption| AcceptedRisk {
+                id: exemption.id.clone(),
+                why: prose::describe_exemption(exemption),
+            }),
+            position: None,
+            fix: note.into_iter().chain(authorize).chain(revoke).collect(),
+        }
+    }
+}
