@@ -6,6 +6,7 @@ use anstream::adapter::strip_str;
 use jiff::civil::Date;
 use libfuzzer_sys::fuzz_target;
 use sg_trust::policy::{ReferencedGroups, Settings, Reading, Status};
+use sg_trust::policy::reach::Grants;
 use sg_trust::report::{json, table};
 use sg_trust::input::GroupReader;
 use sg_trust::text::characters;
@@ -32,6 +33,11 @@ fuzz_target!(|bytes: &[u8]| {
         assert!(is_safe(
             &json::to_line(&json::Group::new(&group, &verdict, None)).unwrap()
         ));
-        let _ = effective.unions(&group);
+        for reach in Grants::of(&group).by_source() {
+            for union in reach.unions(&effective) {
+                let revoked = union.revoked(&effective);
+                assert!(revoked.len() <= union.grants.len());
+            }
+        }
     }
 });
