@@ -68,7 +68,7 @@ impl<S: GroupSource, K: FindingStore> Engine<'_, S, K> {
     ) -> Result<Vec<Evaluated>, EngineError> {
         let mut referenced = ReferencedGroups::default();
         for Observed { group, .. } in &observed {
-            self.settings.see(&mut referenced, group);
+            referenced.add(self.settings, group);
         }
         let mut evaluated: Vec<_> = observed
             .into_iter()
@@ -79,7 +79,7 @@ impl<S: GroupSource, K: FindingStore> Engine<'_, S, K> {
             .collect();
         let unknown: BTreeSet<_> = evaluated
             .iter()
-            .flat_map(|one| self.settings.unknown_sources(&one.verdict, &referenced))
+            .flat_map(|one| referenced.unseen_sources(self.settings, &one.verdict))
             .collect();
         if unknown.is_empty() {
             return Ok(evaluated);
@@ -87,7 +87,7 @@ impl<S: GroupSource, K: FindingStore> Engine<'_, S, K> {
         let unknown: Vec<_> = unknown.into_iter().collect();
         let sources = self.source.find(Query::Ids(&unknown), Owner::Any).await?;
         for Observed { group, .. } in &sources.groups {
-            self.settings.see(&mut referenced, group);
+            referenced.add(self.settings, group);
         }
         for one in &mut evaluated {
             if !one.verdict.violations.is_empty() {

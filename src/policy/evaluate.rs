@@ -129,10 +129,13 @@ fn violation(
     if let Some(name) = referenced.name(&source) {
         source.group_name = Some(name.to_owned());
     }
-    let levels = settings.levels(group, &source, referenced);
-    let severity = match (&settings.sensitivity, &levels) {
-        (Some(sensitivity), Some(levels)) => sensitivity.severity(levels, settings.severity),
-        _ => settings.severity,
+    let (levels, severity) = match &settings.sensitivity {
+        None => (None, settings.severity),
+        Some(sensitivity) => {
+            let levels = sensitivity.levels(group, &source, referenced);
+            let severity = sensitivity.severity(&levels, settings.severity);
+            (Some(levels), severity)
+        }
     };
     Violation {
         reason: breach.reason,

@@ -34,11 +34,10 @@ impl Level {
     }
 }
 
-/// What is known of the groups that others let in.
+/// The groups that others reference, as far as they were seen.
 #[derive(Debug, Clone, Default)]
 pub struct ReferencedGroups(HashMap<GroupId, ReferencedGroup>);
 
-/// What is known of one.
 #[derive(Debug, Clone)]
 struct ReferencedGroup {
     name: Option<String>,
@@ -67,19 +66,27 @@ impl Sensitivity {
             .unwrap_or(Level(0))
     }
 
-    /// The level of a source: its own, when it was seen.
-    fn of_source(
+    /// The levels of both ends.
+    pub(super) fn levels(
         &self,
         group: &SecurityGroup,
         source: &Source,
         referenced: &ReferencedGroups,
-    ) -> Level {
-        if source.is_self {
-            return self.of(group);
-        }
-        match referenced.of_same_account(group, source) {
-            Some(seen) => seen.level,
-            None => self.find(&self.unseen).unwrap_or(Level(0)),
+    ) -> Levels {
+        let target = self.of(group);
+        let seen = if source.is_self {
+            Some(target)
+        } else {
+            let group = referenced.of_same_account(group, source);
+            group.map(|group| group.level)
+        };
+        let unseen = || self.find(&self.unseen).unwrap_or(Level(0));
+        let level = seen.unwrap_or_else(unseen);
+        Levels {
+            target: self.name(target),
+            source: self.name(level),
+            is_seen: seen.is_some(),
+            distance: level.below(target),
         }
     }
 
@@ -103,85 +110,62 @@ impl Sensitivity {
 /// Both ends of a violation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Levels {
-    /// The level of the group.
     pub target: String,
-    /// That of the source.
     pub source: String,
-    /// Whether the source was seen; if not, it counts as `unseen`.
+    /// Whether the source was seen. Otherwise it counts as one that cannot be.
     pub is_seen: bool,
     /// How many levels less sensitive the source is than the group.
     pub distance: usize,
 }
 
 impl ReferencedGroups {
+    /// Adds a group that was seen. Without `[sensitivity]` nothing needs to be known of it.
+    pub fn add(&mut self, settings: &Settings, group: &SecurityGroup) {
+        let Some(sensitivity) = &settings.sensitivity else {
+            return;
+        };
+        let level = sensitivity.of(group);
+        let id = group.group_id.clone();
+        let known = self.0.entry(id).or_insert_with(|| ReferencedGroup {
+            name: group.group_name.clone(),
+            owner: group.owner_id.clone(),
+            level,
+        });
+        // Of two that have the same id the worse counts, whatever their order.
+        known.level = known.level.min(level);
+    }
+
+    /// The sources of the violations that have not been seen, and on which the severity depends. None, without
+    /// `[sensitivity]`.
+    pub fn unseen_sources(
+        &self,
+        settings: &Settings,
+        verdict: &Verdict,
+    ) -> impl Iterator<Item = GroupId> {
+        let is_needed = settings.sensitivity.is_some();
+        let sources = verdict.violations.iter().map(|violation| &violation.source);
+        sources
+            .filter(move |source| is_needed && !source.is_self && !source.is_foreign)
+            .filter(|source| self.get(source).is_none())
+            .filter_map(|source| source.group_id.clone())
+    }
+
     fn get(&self, source: &Source) -> Option<&ReferencedGroup> {
         self.0.get(source.group_id.as_ref()?)
     }
 
     /// A source of another account cannot be seen, also where it happens to be shown: its tags are not this account's.
     fn of_same_account(&self, group: &SecurityGroup, source: &Source) -> Option<&ReferencedGroup> {
-        self.get(source).filter(|seen| {
+        self.get(source).filter(|known| {
             let is_other = |owner: &Option<AccountId>| {
                 owner.is_some() && group.owner_id.is_some() && *owner != group.owner_id
             };
-            !source.is_foreign && !is_other(&seen.owner)
+            !source.is_foreign && !is_other(&known.owner)
         })
     }
 
     /// The name of a source, where it is known.
     pub(super) fn name(&self, source: &Source) -> Option<&str> {
         self.get(source)?.name.as_deref()
-    }
-}
-
-impl Settings {
-    /// Remembers of a group what the groups that let it in need to know. Nothing, without `[sensitivity]`.
-    pub fn see(&self, referenced: &mut ReferencedGroups, group: &SecurityGroup) {
-        if let Some(sensitivity) = &self.sensitivity {
-            let level = sensitivity.of(group);
-            let seen = referenced
-                .0
-                .entry(group.group_id.clone())
-                .or_insert_with(|| ReferencedGroup {
-                    name: group.group_name.clone(),
-                    owner: group.owner_id.clone(),
-                    level,
-                });
-            // Of two that have the same id the worse counts, whatever their order.
-            seen.level = seen.level.min(level);
-        }
-    }
-
-    /// The sources of the violations that have not been seen, and on which the severity depends. None, without
-    /// `[sensitivity]`.
-    pub fn unknown_sources(
-        &self,
-        verdict: &Verdict,
-        referenced: &ReferencedGroups,
-    ) -> impl Iterator<Item = GroupId> {
-        let sources = verdict.violations.iter().map(|violation| &violation.source);
-        sources
-            .filter(|source| self.sensitivity.is_some() && !source.is_self && !source.is_foreign)
-            .filter(|source| referenced.get(source).is_none())
-            .filter_map(|source| source.group_id.clone())
-    }
-
-    /// Both ends of a violation. None, without `[sensitivity]`.
-    #[must_use]
-    pub fn levels(
-        &self,
-        group: &SecurityGroup,
-        source: &Source,
-        referenced: &ReferencedGroups,
-    ) -> Option<Levels> {
-        let sensitivity = self.sensitivity.as_ref()?;
-        let target = sensitivity.of(group);
-        let level = sensitivity.of_source(group, source, referenced);
-        Some(Levels {
-            target: sensitivity.name(target),
-            source: sensitivity.name(level),
-            is_seen: source.is_self || referenced.of_same_account(group, source).is_some(),
-            distance: level.below(target),
-        })
     }
 }

@@ -25,7 +25,7 @@ fn evaluate(policy: &Settings, group: &Value, peers: &[Value], today: &str) -> V
     let group: SecurityGroup = serde_json::from_value(group.clone()).unwrap();
     let mut seen = ReferencedGroups::default();
     for peer in peers {
-        policy.see(&mut seen, &serde_json::from_value(peer.clone()).unwrap());
+        seen.add(policy, &serde_json::from_value(peer.clone()).unwrap());
     }
     sg_trust::policy::evaluate(policy, &group, &seen, today.parse::<Date>().unwrap())
 }

@@ -185,11 +185,12 @@ impl<'a> Check<'a> {
     /// counts.
     fn evaluate(&mut self, held: Held<'a>, is_first: bool) -> anyhow::Result<()> {
         let policy = self.evaluation.policy;
-        policy.see(&mut self.referenced, &held.group);
+        self.referenced.add(policy, &held.group);
         let released = self.waiting.release(&held.group.group_id);
         if is_first {
             let verdict = self.evaluation.verdict(&held.group, &self.referenced);
-            let unknown: BTreeSet<_> = policy.unknown_sources(&verdict, &self.referenced).collect();
+            let unseen = self.referenced.unseen_sources(policy, &verdict);
+            let unknown: BTreeSet<_> = unseen.collect();
             if unknown.is_empty() {
                 self.print_held(held)?;
             } else {

@@ -91,7 +91,7 @@ pub(crate) fn run(
     let group = &with_source_names(group.clone(), snapshot.groups());
     let mut referenced = ReferencedGroups::default();
     for group in snapshot.groups() {
-        policy.see(&mut referenced, group);
+        referenced.add(policy, group);
     }
     let today = day_of(Timestamp::now());
     let verdict = sg_trust::policy::evaluate(policy, group, &referenced, today);
