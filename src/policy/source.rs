@@ -42,7 +42,7 @@ pub struct Source {
     pub descriptions: Vec<String>,
     /// Whether it is the evaluated group itself.
     pub is_self: bool,
-    /// Whether its account is known to be another than the evaluated group's.
+    /// Whether a pair knows its account to be another than the evaluated group's.
     pub is_foreign: bool,
 }
 
@@ -103,6 +103,10 @@ impl Source {
             .flatten()
             .filter(|owner| owners.all(|other| other == Some(owner)))
             .cloned();
+        let is_foreign = |pair: &GroupPair| {
+            let owners = pair.user_id.as_ref().zip(group.owner_id.as_ref());
+            owners.is_some_and(|(one, other)| one != other)
+        };
         let mut distinct: Vec<_> = pairs().map(SourcePair::of).collect();
         distinct.sort_by(|a, b| (a.rank(), a).cmp(&(b.rank(), b)));
         distinct.dedup();
@@ -111,10 +115,7 @@ impl Source {
                 .filter_map(|pair| pair.group_name.as_ref())
                 .min()
                 .cloned(),
-            is_foreign: !is_self
-                && owner_id.is_some()
-                && group.owner_id.is_some()
-                && owner_id != group.owner_id,
+            is_foreign: !is_self && pairs().any(is_foreign),
             pairs: distinct,
             descriptions: Vec::new(),
             group_id,

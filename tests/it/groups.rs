@@ -42,7 +42,19 @@ fn pair() -> impl Strategy<Value = Value> {
         json!("222222222222"),
         json!(null),
     ]);
-    (id, user).prop_map(|(id, user)| json!({"GroupId": id, "UserId": user, "GroupName": null}))
+    let peering = prop_oneof![
+        4 => Just(json!({})),
+        1 => Just(json!({"VpcId": "vpc-2", "VpcPeeringConnectionId": "pcx-1", "PeeringStatus": "active"})),
+        1 => Just(json!({"VpcId": "vpc-3", "VpcPeeringConnectionId": "pcx-2", "PeeringStatus": "deleted"})),
+    ];
+    let description = prop::sample::select(vec![json!(null), json!("web"), json!("until Friday")]);
+    (id, user, peering, description).prop_map(|(id, user, mut pair, description)| {
+        pair["GroupId"] = id;
+        pair["UserId"] = user;
+        pair["GroupName"] = json!(null);
+        pair["Description"] = description;
+        pair
+    })
 }
 
 pub(crate) fn permission() -> impl Strategy<Value = Value> {

@@ -6,6 +6,7 @@ use jiff::civil::Date;
 use proptest::prelude::*;
 use serde_json::Value;
 use sg_trust::model::SecurityGroup;
+use sg_trust::policy::reach::Grants;
 use sg_trust::policy::{Reading, ReferencedGroups, Settings, Status, Verdict};
 use sg_trust::report::json;
 
@@ -49,6 +50,23 @@ fn is_compliant_as_published(group: &Value) -> bool {
     true
 }
 
+/// The protocol's name.
+fn protocol_of(permission: &Value) -> String {
+    let protocol = match &permission["IpProtocol"] {
+        Value::String(text) => text.to_lowercase(),
+        Value::Number(number) => number.to_string(),
+        _ => "-1".to_owned(),
+    };
+    let protocol = match protocol.as_str() {
+        "6" => "tcp",
+        "17" => "udp",
+        "1" => "icmp",
+        "58" => "icmpv6",
+        other => other,
+    };
+    protocol.to_owned()
+}
+
 type Source = (Option<String>, Option<String>);
 type Key = (Option<String>, Option<String>, String, u8);
 
@@ -57,18 +75,8 @@ fn violations_port_by_port(group: &Value, most: usize) -> BTreeSet<Key> {
     let mut found = BTreeSet::new();
     let mut open: BTreeMap<Source, BTreeMap<String, Vec<bool>>> = BTreeMap::new();
     for permission in group["IpPermissions"].as_array().into_iter().flatten() {
-        let protocol = match &permission["IpProtocol"] {
-            Value::String(text) => text.to_lowercase(),
-            Value::Number(number) => number.to_string(),
-            _ => "-1".to_owned(),
-        };
-        let protocol = match protocol.as_str() {
-            "6" => "tcp",
-            "17" => "udp",
-            "1" => "icmp",
-            "58" => "icmpv6",
-            other => other,
-        };
+        let protocol = protocol_of(permission);
+        let protocol = protocol.as_str();
         let (from, to) = (
             permission["FromPort"].as_i64(),
             permission["ToPort"].as_i64(),
@@ -245,8 +253,61 @@ proptest! {
     }
 }
 
+/// What each source reaches, with one flag a port.
+fn reach_port_by_port(group: &Value) -> BTreeMap<(Source, String), Vec<bool>> {
+    let mut reach = BTreeMap::new();
+    for permission in group["IpPermissions"].as_array().into_iter().flatten() {
+        let protocol = protocol_of(permission);
+        let is_icmp = protocol.starts_with("icmp");
+        let ports = (
+            permission["FromPort"].as_i64(),
+            permission["ToPort"].as_i64(),
+        );
+        let opens = |port: i64| match ports {
+            _ if is_icmp => false,
+            (Some(-1), Some(-1)) => true,
+            (Some(from), Some(to)) => from <= port && port <= to,
+            _ => true,
+        };
+        let pairs = permission["UserIdGroupPairs"].as_array();
+        for pair in pairs.into_iter().flatten() {
+            let id = pair["GroupId"].as_str().map(str::to_owned);
+            let owner = pair["UserId"].as_str().map(str::to_owned);
+            let source = (id.clone(), owner.filter(|_| id.is_none()));
+            let flags = reach
+                .entry((source, protocol.clone()))
+                .or_insert_with(|| vec![false; 65_536]);
+            for (port, is_open) in (0..).zip(flags) {
+                *is_open |= opens(port);
+            }
+        }
+    }
+    reach
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(200))]
+
+    #[test]
+    fn a_source_reaches_what_flags_for_every_port_say(permissions in permissions()) {
+        let group = group(&permissions);
+        let expected = reach_port_by_port(&group);
+        let group: SecurityGroup = serde_json::from_value(group).unwrap();
+        let grants = Grants::of(&group);
+        let mut found = BTreeMap::new();
+        for reach in grants.by_source() {
+            let key = reach.grants()[0].source;
+            let source = (key.group_id.map(|id| id.as_str().to_owned()), key.owner.map(|owner| owner.as_str().to_owned()));
+            for (protocol, ports) in reach.ports() {
+                let mut flags = vec![false; 65_536];
+                for (first, last) in ports.intervals() {
+                    flags[usize::from(*first)..=usize::from(*last)].fill(true);
+                }
+                prop_assert!(found.insert((source.clone(), protocol.as_str().to_owned()), flags).is_none());
+            }
+        }
+        prop_assert!(found == expected);
+    }
 
     #[test]
     fn the_effective_reading_finds_what_flags_for_every_port_find(permissions in permissions(), most in prop::sample::select(vec![1_u16, 1000, 40_000, 65_000, 65_534, 65_535])) {
