@@ -39,6 +39,16 @@ def group(number):
     }
 
 
+def often_violating(number):
+    """A group of about 800 bytes; of five such groups two violate the policy."""
+    own = group(number * VIOLATING + 1)
+    permissions = own["IpPermissions"][:2]
+    if number % 5 < 2:
+        pair = {"UserId": ACCOUNT, "GroupId": group_id(number + 1)}
+        permissions[-1] = {"IpProtocol": "-1", "UserIdGroupPairs": [pair], "IpRanges": [], "Ipv6Ranges": [], "PrefixListIds": []}
+    return {**own, "IpPermissions": permissions, "Tags": own["Tags"][:1]}
+
+
 def open_group(id):
     """A group that admits all traffic from another: what events/authorize-ingress.json says of it."""
     pair = {"UserId": ACCOUNT, "GroupId": "sg-0fedcba9876543210"}

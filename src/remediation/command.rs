@@ -223,6 +223,10 @@ impl Commands<'_> {
 
 /// A word for a POSIX shell, as shlex quotes it; none with a NUL.
 fn quote(word: &str) -> Option<Cow<'_, str>> {
+    let is_name = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+    if !word.is_empty() && word.bytes().all(is_name) {
+        return Some(Cow::Borrowed(word));
+    }
     // JSON, the longest word, has nothing that means anything between single quotes.
     let is_safe =
         |byte: u8| matches!(byte, b' '..=b'~') & !matches!(byte, b'\'' | b'!' | b'^' | b'\\');
@@ -381,7 +385,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn words_are_quoted_as_shlex_quotes_them(word in "(\\[[ -~]{0,30}\\]|\\[[a-z\",:{}]*\\]|\\PC*)") {
+        fn words_are_quoted_as_shlex_quotes_them(word in "([a-zA-Z0-9_-]{0,20}|\\[[ -~]{0,30}\\]|\\[[a-z\",:{}]*\\]|\\PC*)") {
             prop_assert_eq!(quote(&word).map(Cow::into_owned), shlex::try_quote(&word).ok().map(Cow::into_owned));
         }
     }

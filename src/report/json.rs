@@ -83,6 +83,14 @@ impl<'a> Group<'a> {
     }
 }
 
+impl Group<'_> {
+    /// The group on one line, as [`to_line`] writes it.
+    pub fn to_line(&self) -> serde_json::Result<String> {
+        let length = 256 + 1024 * self.violations.len();
+        write_with(self, length, || serde_json::ser::CompactFormatter)
+    }
+}
+
 impl<'a> GroupViolation<'a> {
     fn new(group: &SecurityGroup, violation: &'a Violation, region: Option<&Region>) -> Self {
         let source = &violation.source;
@@ -132,31 +140,36 @@ impl<'a> GroupPair<'a> {
 /// Compact JSON on one line in which no character deceives a terminal or an editor: they are written `\u202e`, which
 /// every JSON reader turns back.
 pub fn to_line<T: Serialize>(value: &T) -> serde_json::Result<String> {
-    write_with(value, || serde_json::ser::CompactFormatter)
+    write_with(value, 256, || serde_json::ser::CompactFormatter)
 }
 
 /// The same over several lines, for people.
 pub fn to_pretty<T: Serialize>(value: &T) -> serde_json::Result<String> {
-    write_with(value, serde_json::ser::PrettyFormatter::new)
+    write_with(value, 256, serde_json::ser::PrettyFormatter::new)
 }
 
 fn write_with<T: Serialize, F: Formatter>(
     value: &T,
+    length: usize,
     formatter: impl Fn() -> F,
 ) -> serde_json::Result<String> {
-    let text = write(value, formatter())?;
+    let text = write(value, length, formatter())?;
     // To look at the whole once is faster than to look at each text; hardly any has to be written anew.
-    let is_visible = text.split('\n').all(is_plain)
-        || !text.contains(|character| character != '\n' && is_deceptive(character));
-    if is_visible {
+    let is_plain = |plain, byte| plain & matches!(byte, b' '..=b'~' | b'\n');
+    let deceives = |character| character != '\n' && is_deceptive(character);
+    if text.bytes().fold(true, is_plain) || !text.contains(deceives) {
         Ok(text)
     } else {
-        write(value, Visible(formatter()))
+        write(value, length, Visible(formatter()))
     }
 }
 
-fn write<T: Serialize, F: Formatter>(value: &T, formatter: F) -> serde_json::Result<String> {
-    let mut out = Vec::with_capacity(256);
+fn write<T: Serialize, F: Formatter>(
+    value: &T,
+    length: usize,
+    formatter: F,
+) -> serde_json::Result<String> {
+    let mut out = Vec::with_capacity(length);
     value.serialize(&mut serde_json::Serializer::with_formatter(
         &mut out, formatter,
     ))?;

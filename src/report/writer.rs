@@ -34,7 +34,7 @@ impl Format {
         verdict: &Verdict,
         region: Option<&Region>,
     ) -> Result<String, ReportError> {
-        let line = || json::to_line(&json::Group::new(group, verdict, region));
+        let line = || json::Group::new(group, verdict, region).to_line();
         match self {
             Self::Table => Ok(table::group(group, verdict, region)),
             Self::Json => Ok(line()?),

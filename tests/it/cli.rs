@@ -590,6 +590,62 @@ fn of_different_groups_of_one_id_the_first_stands() {
     }
 }
 
+/// Larger than what one core takes at once.
+#[test]
+fn a_large_file_comes_in_its_order_on_however_many_cores() {
+    let count = 2_000;
+    let groups = (0..count).map(|number| {
+        let group = if number % 3 == 0 { PASSED } else { FAILED };
+        let group = group.replacen("sg-", &format!("sg-{number}-"), 1);
+        let padding = format!("{{\"Description\":\"{}\",", "}],[{\\\"".repeat(60));
+        group.replacen('{', &padding, 1)
+    });
+    let groups: Vec<String> = groups.collect();
+    let document = format!("{{\"SecurityGroups\":[{}]}}", groups.join(","));
+    let pretty: Value = serde_json::from_str(&document).unwrap();
+    let mut broken = groups.clone();
+    broken[1_000].truncate(500);
+    broken[1_500] = "nonsense".to_owned();
+    for (input, missing) in [
+        (groups.join("\n"), vec![]),
+        (broken.join("\n"), vec![1_000, 1_500]),
+        (format!("{pretty:#}"), vec![]),
+        (document, vec![]),
+    ] {
+        assert!(input.len() > 1 << 20);
+        let Run { code, out, err } = run(&["check", "-", "--format", "ndjson"], &input);
+        assert_eq!(
+            (code, err.lines().count()),
+            (1 + i32::from(!missing.is_empty()), missing.len()),
+            "{err}"
+        );
+        for number in missing.iter().map(|number| number + 1) {
+            assert!(
+                err.contains(&format!("standard input:{number}: not JSON")),
+                "{err}"
+            );
+        }
+        let ids: Vec<String> = out
+            .lines()
+            .map(|line| {
+                let group: Value = serde_json::from_str(line).unwrap();
+                group["group_id"]
+                    .as_str()
+                    .unwrap()
+                    .split('-')
+                    .nth(1)
+                    .unwrap()
+                    .to_owned()
+            })
+            .collect();
+        let expected: Vec<String> = (0..count)
+            .filter(|number| !missing.contains(number))
+            .map(|number| number.to_string())
+            .collect();
+        assert_eq!(ids, expected);
+    }
+}
+
 #[test]
 fn a_directory_means_its_json_files() {
     let directory = tempfile::tempdir().unwrap();
