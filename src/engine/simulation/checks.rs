@@ -30,6 +30,7 @@ pub(super) fn of_run(world: &World, run: &Run) -> Vec<String> {
     let mut wrong = checks.sent();
     wrong.extend(checks.withheld());
     wrong.extend(checks.failed());
+    wrong.extend(checks.lost());
     wrong
 }
 
@@ -292,6 +293,34 @@ impl Checks<'_> {
         for (message, error) in &self.run.failed {
             if !error.is_retryable() || self.is_calm() && !is_right(message, error) {
                 wrong.push(format!("run {run}: {message:?} failed: {error}"));
+            }
+        }
+        wrong
+    }
+
+    /// The messages that are done although nothing was published of their group, and no other message about it comes
+    /// again.
+    fn lost(&self) -> Vec<String> {
+        let is_failed = |number: usize| {
+            let mut failed = self.run.failed.iter();
+            failed.any(|(message, _)| *message == Message::Event(number))
+        };
+        let mut wrong = Vec::new();
+        for (number, event) in &self.events {
+            let id = &event.group;
+            // These tell a VPC, which may have no such group any more.
+            let is_of_vpc = is_default(id) && matches!(event.what, What::Created | What::Deleted);
+            if event.tells == Tells::Nothing || is_of_vpc {
+                continue;
+            }
+            let taken = self.world.taken.lock().unwrap();
+            let is_taken = taken.contains(&(self.run.number, id.clone()));
+            let mut of_group = self.events.iter().filter(|(_, other)| other.group == *id);
+            if !is_taken && !of_group.any(|(number, _)| is_failed(*number)) {
+                let run = self.run.number;
+                wrong.push(format!(
+                    "run {run}: event {number} is done, and nothing was published"
+                ));
             }
         }
         wrong

@@ -63,9 +63,18 @@ impl FindingStore for Hub<'_> {
             }
             refused
         };
-        match self.call(import).await? {
-            refused if refused.is_empty() => Ok(()),
-            refused => Err(StoreError::Refused(refused)),
+        let refused = self.call(import).await?;
+        let is_refused = |finding: &&Finding| {
+            let mut refused = refused.iter();
+            refused.any(|one| one.group_id.as_ref() == Some(&finding.group_id))
+        };
+        let taken = findings.iter().filter(|finding| !is_refused(finding));
+        let taken = taken.map(|finding| (self.run, finding.group_id.clone()));
+        self.world.taken.lock().unwrap().extend(taken);
+        if refused.is_empty() {
+            Ok(())
+        } else {
+            Err(StoreError::Refused(refused))
         }
     }
 

@@ -83,6 +83,8 @@ pub(super) struct World {
     /// The rules by their ids that runs were shown.
     pub(super) rules: Mutex<Vec<(usize, Timestamp, GroupRule)>>,
     pub(super) sent: Mutex<Vec<Sent>>,
+    /// The findings that runs know to be taken.
+    pub(super) taken: Mutex<BTreeSet<(usize, GroupId)>>,
     /// What the hub took, and when, in that order.
     hub: Mutex<BTreeMap<GroupId, Vec<(Duration, Finding)>>>,
     /// The runs that met a fault.
@@ -111,6 +113,7 @@ impl World {
             looks: Mutex::default(),
             rules: Mutex::default(),
             sent: Mutex::default(),
+            taken: Mutex::default(),
             hub: Mutex::default(),
             faulty: Mutex::default(),
             runs: Mutex::default(),
