@@ -22,8 +22,8 @@ pub(super) struct Evaluated {
 }
 
 impl Evaluated {
-    /// What is known of the group, with its rules where they were asked for.
-    pub(super) fn seen<'a>(&'a self, at: Timestamp, rules: &'a [GroupRule]) -> Seen<'a> {
+    /// What is known of the group, with each answer about its rules.
+    pub(super) fn seen<'a>(&'a self, at: Timestamp, rules: &'a [&'a [GroupRule]]) -> Seen<'a> {
         Seen {
             at,
             violations: &self.verdict.violations,

@@ -122,7 +122,8 @@ impl<S: GroupSource, K: FindingStore> Engine<'_, S, K> {
         let events_of = |id: &GroupId| requests.get(id).map(Request::triggers).unwrap_or_default();
         let needs_rules = |one: &&Evaluated| {
             let id = &one.group.group_id;
-            let seen = one.seen(one.at, earlier.of(id));
+            let rules = [earlier.of(id)];
+            let seen = one.seen(one.at, &rules);
             self.wants_rule_ids(&one.verdict)
                 || self.source.is_live() && Attribution::needs_rules(&events_of(id), seen)
         };
@@ -132,7 +133,7 @@ impl<S: GroupSource, K: FindingStore> Engine<'_, S, K> {
             .map(|one| one.group.group_id.clone())
             .collect();
         let known = self.known_rules(&asked).await;
-        let attributed = |events: &[&Trigger], one: &Evaluated, rules: &[GroupRule]| {
+        let attributed = |events: &[&Trigger], one: &Evaluated, rules: &[&[GroupRule]]| {
             let at = self.attributed_at(events, one.at);
             Attribution::of(events, one.seen(at, rules))
         };
@@ -140,12 +141,7 @@ impl<S: GroupSource, K: FindingStore> Engine<'_, S, K> {
         for one in evaluated {
             let id = one.group.group_id.clone();
             let rules = known.of(&id);
-            let newest = if asked.contains(&id) {
-                rules
-            } else {
-                earlier.of(&id)
-            };
-            let attribution = attributed(&events_of(&id), &one, newest);
+            let attribution = attributed(&events_of(&id), &one, &[earlier.of(&id), rules]);
             let at = one.at;
             let subject = self.with_rule_ids(one.subject(), rules);
             let finding = self.finding(id.clone(), subject, at, attribution, Cause::Event);

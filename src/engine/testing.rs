@@ -33,6 +33,8 @@ pub(in crate::engine) const SOURCE: &str = "sg-0fedcba9876543210";
 pub(in crate::engine) struct FakeSource {
     pub(in crate::engine) looks: Mutex<VecDeque<Vec<SecurityGroup>>>,
     pub(in crate::engine) rules: Vec<GroupRule>,
+    /// The rules from the second question for them on, where they differ.
+    pub(in crate::engine) later_rules: Option<Vec<GroupRule>>,
     /// Done before each answer: what happens meanwhile.
     pub(in crate::engine) meanwhile: Option<Box<dyn Fn(usize) + Send + Sync>>,
     pub(in crate::engine) calls: Mutex<Vec<(&'static str, Timestamp)>>,
@@ -103,9 +105,11 @@ impl GroupSource for FakeSource {
     }
 
     async fn rules(&self, ids: &[GroupId]) -> Result<Vec<GroupRule>, SourceError> {
+        let is_first = !self.called().contains(&"rules");
         self.calls.lock().unwrap().push(("rules", TestClock.now()));
-        let of_groups = self
-            .rules
+        let shown = self.later_rules.as_ref().filter(|_| !is_first);
+        let of_groups = shown
+            .unwrap_or(&self.rules)
             .iter()
             .filter(|rule| rule.group_id.as_ref().is_some_and(|id| ids.contains(id)));
         Ok(of_groups.cloned().collect())

@@ -51,8 +51,8 @@ pub struct Seen<'a> {
     pub at: Timestamp,
     pub violations: &'a [Violation],
     pub egress: &'a [IpPermission],
-    /// The ingress rules with their ids, where they were asked for ([`Attribution::needs_rules`]).
-    pub rules: &'a [GroupRule],
+    /// The ingress rules with their ids: each answer, where they were asked for ([`Attribution::needs_rules`]).
+    pub rules: &'a [&'a [GroupRule]],
 }
 
 impl Attribution {
@@ -172,21 +172,24 @@ impl Candidate<'_> {
             && self.event.event.as_deref() == Some(AUTHORIZE)
     }
 
-    fn is_shown(&self, rules: &[GroupRule]) -> bool {
-        self.can_be_shown() && self.has_id_among(rules)
+    fn is_shown(&self, answers: &[&[GroupRule]]) -> bool {
+        self.can_be_shown() && self.has_id_among(answers) && !self.is_of_other_id(answers)
     }
 
-    fn has_id_among(&self, rules: &[GroupRule]) -> bool {
-        let is_it =
-            |rule: &GroupRule| rule.rule_id == self.rule.rule_id && rule.has_same_effect(self.rule);
-        self.rule.rule_id.is_some() && rules.iter().any(is_it)
-    }
-
-    /// Whether the rule that stands is another one of the same effect.
-    fn is_of_other_id(&self, rules: &[GroupRule]) -> bool {
+    fn has_id_among(&self, answers: &[&[GroupRule]]) -> bool {
+        let mut shown = answers.iter().copied().flatten();
         self.rule.rule_id.is_some()
-            && rules.iter().any(|rule| rule.has_same_effect(self.rule))
-            && !self.has_id_among(rules)
+            && shown
+                .any(|rule| rule.rule_id == self.rule.rule_id && rule.has_same_effect(self.rule))
+    }
+
+    /// Whether the rule of this effect was another one at any time.
+    fn is_of_other_id(&self, answers: &[&[GroupRule]]) -> bool {
+        let is_other = |rules: &&[GroupRule]| {
+            let has_effect = rules.iter().any(|rule| rule.has_same_effect(self.rule));
+            has_effect && !self.has_id_among(&[rules])
+        };
+        self.rule.rule_id.is_some() && answers.iter().any(is_other)
     }
 
     /// Whether the rule may be an egress rule: a modify call does not say, and an egress rule of its effect is there.
@@ -241,7 +244,7 @@ fn takes_back(other: &Trigger, event: &Trigger, rule: &GroupRule) -> bool {
     let is_first = event.event.as_deref() == Some(AUTHORIZE);
     removed
         .iter()
-        .any(|taken| has_same_id(taken) || is_later && taken.is_same_as(rule))
+        .any(|taken| has_same_id(taken) || is_later && taken.has_same_effect(rule))
         || added.iter().any(|modified| {
             has_same_id(modified) && !modified.has_same_effect(rule) && (is_later || is_first)
         })

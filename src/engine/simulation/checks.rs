@@ -180,7 +180,7 @@ impl Checks<'_> {
             if finding.cause == Cause::Event {
                 let events = self.events.iter();
                 for (number, event) in events.filter(|(_, event)| event.group == finding.group_id) {
-                    if self.is_contradicted(finding, event) {
+                    if self.is_known(*number) && self.is_contradicted(finding, event) {
                         say(&format!("event {number} says otherwise"));
                     }
                 }
@@ -214,6 +214,14 @@ impl Checks<'_> {
             || may_be_reduced
                 && without(&look.id, shown.clone(), &self.removed(&look.id)).ip_permissions
                     == without(&look.id, group.clone(), &self.removed(&look.id)).ip_permissions
+    }
+
+    /// Whether the run found out which group an event is about, by its name or otherwise.
+    fn is_known(&self, number: usize) -> bool {
+        let mut failed = self.run.failed.iter();
+        !failed.any(|(message, error)| {
+            *message == Message::Event(number) && !matches!(**error, EngineError::Stale(_))
+        })
     }
 
     fn removed(&self, id: &GroupId) -> Vec<usize> {

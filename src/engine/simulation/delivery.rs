@@ -36,8 +36,6 @@ struct Due {
     at: Duration,
     message: Message,
     attempts: usize,
-    /// Whether it waited for others to make a batch with.
-    is_gathered: bool,
 }
 
 /// One invocation, with what was wrong with it.
@@ -72,9 +70,11 @@ pub(super) fn deliver(
         at,
         message,
         attempts: 0,
-        is_gathered: false,
     };
-    let mut due: Vec<_> = messages.map(due).collect();
+    let mut queue = Queue {
+        due: messages.map(due).collect(),
+        closes: None,
+    };
     let mut wrong = Vec::new();
     let mut tasks: Vec<(usize, Vec<Due>, Task<'_>)> = Vec::new();
     let mut swept = [None; INSTANCES];
@@ -101,53 +101,72 @@ pub(super) fn deliver(
                 let again = Due {
                     at: TestClock.elapsed() + Duration::from_millis(60_000 + world.below(5_000)),
                     attempts: failed.attempts + 1,
-                    is_gathered: false,
                     ..*failed
                 };
                 if again.attempts < ATTEMPTS {
-                    due.push(again);
+                    queue.due.push(again);
                 } else {
                     wrong.push(format!("{failed:?} never comes to its end"));
                 }
             }
         }
-        if let Some(batch) = take_batch(world, &mut due) {
+        if let Some(batch) = queue.take_batch(world) {
             let instance = usize::try_from(world.below(3)).unwrap();
             let messages = batch.iter().map(|due| due.message).collect();
             let task = Box::pin(invoke(world, world.next_run(), messages, swept[instance]));
             tasks.push((instance, batch, task));
             continue;
         }
-        let next_due = due.iter().map(|due| due.at).min();
         let waits = TestClock.next().filter(|_| !tasks.is_empty());
-        match next_due.into_iter().chain(waits).min() {
+        match queue.next().into_iter().chain(waits).min() {
             Some(next) => TestClock.advance(next),
             None => return wrong,
         }
     }
 }
 
-/// The next batch, if a message is due. Some wait a little for others first, as a queue's window gathers them.
-fn take_batch(world: &World, due: &mut Vec<Due>) -> Option<Vec<Due>> {
-    let now = TestClock.elapsed();
-    let (mut batch, others): (Vec<_>, Vec<_>) = due.drain(..).partition(|due| due.at <= now);
-    *due = others;
-    if batch.iter().any(|due| !due.is_gathered) && world.below(2) == 0 {
-        let window = Duration::from_millis(1 + world.below(5_000));
-        due.extend(batch.iter().map(|one| Due {
-            at: now + window,
-            is_gathered: true,
-            ..*one
-        }));
-        return None;
+/// Messages on their way to the function. Those that are there wait for others while a window is open, as in a queue.
+#[derive(Debug)]
+struct Queue {
+    due: Vec<Due>,
+    closes: Option<Duration>,
+}
+
+impl Queue {
+    /// The next batch, in any order.
+    fn take_batch(&mut self, world: &World) -> Option<Vec<Due>> {
+        let now = TestClock.elapsed();
+        let is_there = |due: &Due| due.at <= now;
+        if !self.due.iter().any(is_there) {
+            self.closes = self.closes.filter(|closes| *closes > now);
+            return None;
+        }
+        let closes = *self.closes.get_or_insert_with(|| {
+            let window = [0, 100, 5_000, 20_000];
+            let window = window[usize::try_from(world.below(4)).unwrap()];
+            now + Duration::from_millis(world.below(window + 1))
+        });
+        if closes > now {
+            return None;
+        }
+        let (mut batch, others): (Vec<_>, Vec<_>) = self.due.drain(..).partition(is_there);
+        self.due = others;
+        for index in (1..batch.len()).rev() {
+            let other = usize::try_from(world.below(u64::try_from(index).unwrap() + 1)).unwrap();
+            batch.swap(index, other);
+        }
+        let most = 1 + usize::try_from(world.below(10)).unwrap();
+        let rest = batch.drain(most.min(batch.len())..);
+        self.due.extend(rest);
+        Some(batch)
     }
-    for index in (1..batch.len()).rev() {
-        let other = usize::try_from(world.below(u64::try_from(index).unwrap() + 1)).unwrap();
-        batch.swap(index, other);
+
+    /// When something happens next.
+    fn next(&self) -> Option<Duration> {
+        let now = TestClock.elapsed();
+        let due = self.due.iter().map(|due| due.at);
+        due.chain(self.closes).filter(|at| *at > now).min()
     }
-    let most = 1 + usize::try_from(world.below(10)).unwrap();
-    due.extend(batch.drain(most.min(batch.len())..));
-    (!batch.is_empty()).then_some(batch)
 }
 
 async fn invoke(

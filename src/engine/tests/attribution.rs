@@ -44,6 +44,40 @@ engine_test!(
 );
 
 engine_test!(
+    whoever_added_a_rule_that_was_another_one_at_any_look_is_not_named,
+    {
+        let settings = Settings {
+            rule_ids: true,
+            ..Settings::default()
+        };
+        let (own, other) = (vec![shown_rule("sgr-1")], vec![shown_rule("sgr-9")]);
+        for (earlier, later, opener) in [
+            (&own, &own, " opened by arn:alice"),
+            (&own, &other, ""),
+            (&other, &own, ""),
+            (&other, &vec![], ""),
+        ] {
+            // Only its id tells whether the rule that Bob revoked was replaced by another: the rules are asked for.
+            let mut source = FakeSource::of([vec![group(TARGET, &[ALL, SSH])]]);
+            source.rules = earlier.clone();
+            source.later_rules = Some(later.clone());
+            let store = FakeStore::default();
+            let events = [
+                rule_event("Authorize", ALL, 5, "arn:alice", "sgr-1"),
+                rule_event("Revoke", SSH, 5, "arn:bob", "sgr-2"),
+            ];
+            run_with(&settings, &source, &store, &queue(&events)).await;
+            let asked = source
+                .called()
+                .iter()
+                .filter(|call| **call == "rules")
+                .count();
+            assert_eq!((store.shows(TARGET), asked), (format!("FAILED{opener}"), 2));
+        }
+    }
+);
+
+engine_test!(
     whoever_added_a_rule_that_another_modified_since_did_not_open_the_one_that_stands,
     {
         let source = FakeSource::of([vec![group(TARGET, &[SSH, ALL])]]);
@@ -53,6 +87,22 @@ engine_test!(
             modify_event(SSH, 40, "arn:bob", "sgr-1"),
         ];
         run(&source, &store, &queue(&events)).await;
+        assert_eq!(store.shows(TARGET), "FAILED");
+    }
+);
+
+engine_test!(
+    a_rule_that_was_modified_and_revoked_without_its_id_is_nobodys_when_it_stands_again,
+    {
+        let source = FakeSource::of([vec![group(TARGET, &[ALL])]]);
+        let store = FakeStore::default();
+        let mut revoked = rule_event("Revoke", ALL, 100, "arn:bob", "sgr-1");
+        let rules = "/detail/responseElements/revokedSecurityGroupRuleSet/items/0";
+        let rule = revoked.pointer_mut(rules).unwrap().as_object_mut().unwrap();
+        rule.remove("securityGroupRuleId");
+        let events = [modify_event(ALL, 290, "arn:alice", "sgr-1"), revoked];
+        run(&source, &store, &queue(&events)).await;
+        // Whoever added it anew is not known.
         assert_eq!(store.shows(TARGET), "FAILED");
     }
 );

@@ -52,7 +52,7 @@ impl Checks<'_> {
         let is_there = is_among(&group.ip_permissions, &event.group, rule);
         let ids = self.shown_ids(&event.group, rule);
         match &event.what {
-            What::Removed(..) => is_there && ids.iter().all(|id| id == rule_id),
+            What::Removed(..) => is_there && ids.iter().all(|(_, id)| id == rule_id),
             // What fails is published all the same.
             _ if finding.lifecycle() == Lifecycle::Failed || is_there => false,
             What::Added(..) => true,
@@ -74,9 +74,10 @@ impl Checks<'_> {
         let Some((id, rule)) = told(event) else {
             return false;
         };
-        self.events.iter().any(|(_, other)| {
+        self.events.iter().any(|(number, other)| {
             let has_ids = event.tells == Tells::Ids && other.tells == Tells::Ids;
             other.group == event.group
+                && self.is_known(*number)
                 && self.time(other) > self.time(event)
                 && told(other).is_some_and(|(other_id, other_rule)| {
                     has_ids && other_id == id || rule.is_some() && other_rule == rule
@@ -84,8 +85,8 @@ impl Checks<'_> {
         })
     }
 
-    /// The ids of the rules of an effect that EC2 showed to the run.
-    fn shown_ids(&self, group: &GroupId, rule: usize) -> Vec<String> {
+    /// The ids of the rules of an effect that EC2 showed to the run, and when.
+    fn shown_ids(&self, group: &GroupId, rule: usize) -> Vec<(Timestamp, String)> {
         let of = source(group, rule);
         let shown = self.world.rules.lock().unwrap();
         shown
@@ -94,7 +95,7 @@ impl Checks<'_> {
             .filter(|(_, _, one)| {
                 one.source.as_str() == of && one.traffic.is_same_as(&traffic(rule))
             })
-            .map(|(_, _, one)| one.rule_id.as_ref().unwrap().to_string())
+            .map(|(_, at, one)| (*at, one.rule_id.as_ref().unwrap().to_string()))
             .collect()
     }
 
@@ -136,8 +137,9 @@ impl Checks<'_> {
             return Err("the rule is behind no violation".to_owned());
         }
         let shown = self.shown_ids(&event.group, rule);
-        let is_shown = shown.contains(rule_id);
-        if event.tells == Tells::Ids && !shown.is_empty() && !is_shown {
+        let is_shown = shown.iter().any(|(_, id)| id == rule_id);
+        let is_own = |at| shown.iter().any(|(other, id)| at == other && id == rule_id);
+        if event.tells == Tells::Ids && !shown.iter().all(|(at, _)| is_own(at)) {
             return Err("the rule is another one by its id".to_owned());
         }
         let age = finding.observed_at.duration_since(self.time(event));
@@ -145,16 +147,24 @@ impl Checks<'_> {
             return Err("the event is old, and its rule was not seen".to_owned());
         }
         let takes_back = |other: &Event| match &other.what {
-            What::Removed(id, _) => id == rule_id && other.tells == Tells::Ids,
+            What::Removed(id, taken) => {
+                let has_ids = event.tells == Tells::Ids && other.tells == Tells::Ids;
+                let is_later = self.time(other) > self.time(event);
+                has_ids && id == rule_id
+                    || other.tells != Tells::Nothing && is_later && *taken == rule
+            }
             What::Modified(id, to) => {
+                // An event that does not tell the id of its rule tells nothing of what became of it.
                 id == rule_id
                     && *to != rule
+                    && event.tells == Tells::Ids
                     && (self.time(other) > self.time(event)
-                        || matches!(event.what, What::Added(..)) && event.tells == Tells::Ids)
+                        || matches!(event.what, What::Added(..)))
             }
             _ => false,
         };
-        if events.clone().any(|(_, other)| takes_back(other)) {
+        let mut of_group = events.filter(|(_, other)| other.group == event.group);
+        if of_group.any(|(_, other)| takes_back(other)) {
             return Err("an event of the run took the rule away".to_owned());
         }
         Ok(())
