@@ -16,6 +16,7 @@
 //! | [`policy`] | the evaluation: a pure function of a group and the settings | model |
 //! | [`config`] | `policy.toml` read into settings, with line and key of an error | policy |
 //! | [`graph`] | who reaches what through groups that trust each other | policy, input |
+//! | [`plan`] | the verdict on groups of a deployment that has not happened yet | policy, graph |
 //! | [`finding`] | the result with its identity, lifecycle, attribution and fingerprint | policy, event |
 //! | [`remediation`] | the commands that mend a violation | policy |
 //! | [`report`] | sentences, and the formats: table, JSON, ASFF | finding, remediation |
@@ -36,6 +37,7 @@ pub mod input;
 #[cfg(feature = "aws")]
 pub mod lambda;
 pub mod model;
+pub mod plan;
 pub mod policy;
 pub mod remediation;
 pub mod report;

@@ -4,6 +4,7 @@ mod group;
 mod ids;
 mod interface;
 mod json;
+pub mod planned;
 pub mod ports;
 mod position;
 mod protocol;

@@ -1,0 +1,29 @@
+//! The verdict before it is deployed: groups as a deployment would leave them, held against what stands today.
+//!
+//! What is unknown has three values. [`assess`] runs the unchanged evaluation on the ways in which it may turn out: a
+//! group is FAILED when it fails in all of them, PASSED when in none, and otherwise nobody can tell.
+//!
+//! | module | has |
+//! |---|---|
+//! | `completion` | one way in which what is unknown may turn out, and the group that it makes |
+//! | `ways` | the ways that decide |
+//! | `assess` | the verdict over them |
+//! | `change` | what is new, widened, existing, narrowed or fixed |
+//! | `report` | the answer that formats render |
+//!
+//! A reader makes the groups; [`crate::model::planned`] says how.
+
+mod assess;
+mod change;
+mod completion;
+mod report;
+#[cfg(test)]
+mod tests;
+mod ways;
+
+pub use assess::Verdict;
+pub use change::Change;
+pub use report::{
+    FailOn, GroupReport, PlanReport, ReachChange, RuleOrigin, SourceLabel, Summary,
+    ViolationReport, report,
+};
