@@ -107,6 +107,8 @@ pub struct GroupState {
     pub vpc_id: Value<Option<VpcId>>,
     pub tags: PlannedTags,
     pub permissions: Vec<PlannedPermission>,
+    /// [Anything](PlannedPermission::anything), where the group may have rules that are not among the permissions.
+    pub unlisted: Option<Box<PlannedPermission>>,
 }
 
 /// An ingress rule as it is written, with all its sources.
@@ -307,13 +309,17 @@ impl PlannedPermission {
 }
 
 impl GroupState {
+    /// The permissions, and what may be beside them.
+    pub fn all_permissions(&self) -> impl Iterator<Item = &PlannedPermission> {
+        self.permissions.iter().chain(self.unlisted.as_deref())
+    }
+
     /// All that is not known of the group and bears on its verdict; the same is told once.
     #[must_use]
     pub fn unknowns(&self) -> Vec<&Unknown> {
         let mut seen = Vec::new();
         let of_rules = self
-            .permissions
-            .iter()
+            .all_permissions()
             .filter(|permission| !permission.sources.is_empty())
             .flat_map(PlannedPermission::unknowns);
         for unknown in of_rules {

@@ -89,8 +89,7 @@ pub(super) fn assess<'a>(
     let none = Attributes::default();
     let plain = attributes.first().unwrap_or(&none);
     let has_unknown = state
-        .permissions
-        .iter()
+        .all_permissions()
         .any(|permission| permission.unknowns().next().is_some());
     let least = run(Extent::Least(icmp()), &told, plain);
     if !has_unknown && attributes.len() == 1 {

@@ -146,7 +146,7 @@ pub(super) fn complete<'a>(
     };
     let mut permissions = Vec::with_capacity(state.permissions.len());
     let mut origins = Vec::with_capacity(state.permissions.len());
-    for permission in &state.permissions {
+    for permission in state.all_permissions() {
         if let Some(made) = made.permission(permission) {
             permissions.push(made);
             origins.push(permission);

@@ -166,10 +166,11 @@ fn referenced(
         if let Some(state) = directory.state(&group.address, moment) {
             let bare = GroupState {
                 permissions: Vec::new(),
+                unlisted: None,
                 ..state.clone()
             };
             let completed = complete(directory, &group.address, &bare, moment, &way);
-            settings.see(&mut referenced, &completed.group);
+            referenced.add(settings, &completed.group);
         }
     }
     referenced

@@ -36,6 +36,7 @@ fn state() -> GroupState {
         vpc_id: Value::Known(Some(VpcId::new("vpc-0"))),
         tags: PlannedTags::default(),
         permissions: Vec::new(),
+        unlisted: None,
     }
 }
 

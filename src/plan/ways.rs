@@ -130,8 +130,7 @@ fn accounts(
     note(&state.owner);
     let sources = || {
         state
-            .permissions
-            .iter()
+            .all_permissions()
             .flat_map(|permission| &permission.sources)
     };
     for source in sources() {
@@ -180,8 +179,7 @@ fn accounts(
 pub(super) fn least_protocols(settings: &Settings, state: &GroupState) -> Vec<Protocol> {
     let mut protocols = vec![Protocol::new("icmp")];
     let is_unknown = state
-        .permissions
-        .iter()
+        .all_permissions()
         .any(|permission| permission.protocol.unknown().is_some());
     if is_unknown {
         for exemption in &settings.exemptions {
@@ -207,7 +205,7 @@ struct UnknownSource<'a> {
 
 fn unknown_sources(state: &GroupState) -> Vec<UnknownSource<'_>> {
     let mut by_key: BTreeMap<&str, UnknownSource<'_>> = BTreeMap::new();
-    for permission in &state.permissions {
+    for permission in state.all_permissions() {
         for source in &permission.sources {
             if let Who::Unknown {
                 key, candidates, ..
@@ -311,7 +309,7 @@ fn combine(sources: &[(String, Vec<Assigned>)]) -> Vec<Sources> {
 pub(super) fn together(state: &GroupState) -> Sources {
     let mut known: Vec<Assigned> = Vec::new();
     let mut seen: BTreeSet<(&str, Option<&AccountId>)> = BTreeSet::new();
-    for permission in &state.permissions {
+    for permission in state.all_permissions() {
         for source in &permission.sources {
             let (name, owner, assigned) = match &source.who {
                 Who::Itself => ("", None, Assigned::Itself),
