@@ -5,17 +5,26 @@
 //! | ASFF | [`asff`] | Security Hub |
 //! | JSON, one document or one group a line | [`json`] | scripts |
 //! | table | [`table`] | people |
+//! | OCSF | [`ocsf`] | data lakes |
+//! | SARIF, workflow commands, Markdown | [`ranked`] | code hosts |
 //! | JSON, table, Graphviz, Mermaid | [`graph`] | whoever asks about the trust graph |
 //!
 //! [`Report`] puts any of them together, group by group, so that nothing has to be held.
 
 pub mod asff;
 pub mod assessment;
+mod github;
 pub mod graph;
 pub mod json;
+mod markdown;
+pub mod ocsf;
 pub mod prose;
+pub mod ranked;
+mod sarif;
 pub mod table;
 pub mod targets;
+mod worst;
 mod writer;
 
-pub use writer::{Format, Report, ReportError, Summary};
+pub use ranked::{RankedFormat, SarifReader};
+pub use writer::{Format, Piece, Report, ReportError, Summary};

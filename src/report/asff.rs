@@ -18,7 +18,7 @@ mod check;
 mod details;
 mod fields;
 mod recommendation;
-mod texts;
+pub(super) mod texts;
 mod types;
 
 pub use check::{InvalidFinding, check};

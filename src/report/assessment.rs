@@ -20,7 +20,7 @@ pub enum Conclusion {
 pub struct Assessment {
     /// What names the group in every run: its address in a plan or a template, else its ARN, else its id.
     pub id: String,
-    /// How a sentence names it.
+    /// How a sentence names it: safe to show, as every text below.
     pub name: String,
     pub conclusion: Conclusion,
     /// INFORMATIONAL unless it failed.
@@ -49,7 +49,7 @@ pub struct AssessedViolation {
     /// What is accepted: `all traffic`.
     pub traffic: String,
     pub sentence: String,
-    /// The exemption that covers it, with its reason.
+    /// The exemption that covers it.
     pub exemption: Option<AcceptedRisk>,
     /// Where the rule is written.
     pub position: Option<FilePosition>,
@@ -68,7 +68,7 @@ pub struct AcceptedRisk {
 /// A value that the apply alone tells.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unknown {
-    /// `ingress[0].to_port`
+    /// `ingress[0].to_port`; this and the others as they are read, to be escaped where they are shown.
     pub attribute: String,
     /// What the configuration has for it.
     pub expression: Option<String>,

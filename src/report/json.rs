@@ -23,8 +23,9 @@ pub struct Group<'a> {
     violations: Vec<GroupViolation<'a>>,
 }
 
+/// One element of `violations`.
 #[derive(Debug, Serialize)]
-struct GroupViolation<'a> {
+pub(super) struct GroupViolation<'a> {
     reason: &'static str,
     protocol: &'a str,
     ports: &'a [(u16, u16)],
@@ -92,7 +93,11 @@ impl Group<'_> {
 }
 
 impl<'a> GroupViolation<'a> {
-    fn new(group: &SecurityGroup, violation: &'a Violation, region: Option<&Region>) -> Self {
+    pub(super) fn new(
+        group: &SecurityGroup,
+        violation: &'a Violation,
+        region: Option<&Region>,
+    ) -> Self {
         let source = &violation.source;
         let fix = Fix::new(&group.group_id, violation, region);
         let pairs: Vec<_> = source.pairs.iter().map(GroupPair::new).collect();

@@ -110,13 +110,17 @@ pub fn totals(summary: &Summary) -> String {
         exempt,
         ..
     } = summary;
-    let gone = if summary.archived == 0 {
-        String::new()
-    } else {
-        format!(", {} gone", summary.archived)
-    };
+    let others = [
+        (summary.cannot_tell, "cannot tell"),
+        (summary.archived, "gone"),
+    ];
+    let others: String = others
+        .iter()
+        .filter(|(count, _)| *count > 0)
+        .map(|(count, what)| format!(", {count} {what}"))
+        .collect();
     format!(
-        "{} {groups}: {passed} passed, {failed} failed, {exempt} exempt{gone}\n",
+        "{} {groups}: {passed} passed, {failed} failed, {exempt} exempt{others}\n",
         summary.groups
     )
 }

@@ -5,9 +5,11 @@ use std::fmt::Write as _;
 
 use serde::Serialize;
 
-use super::{asff, json, table};
+use super::assessment::{Assessment, Origin};
+use super::ranked::{Entry, RankedFormat, Ranking};
+use super::{asff, json, ocsf, table};
 use crate::finding::{Finding, Subject};
-use crate::model::{Region, SecurityGroup};
+use crate::model::SecurityGroup;
 use crate::policy::{self, Status, Verdict};
 
 /// The formats of a report.
@@ -21,10 +23,29 @@ pub enum Format {
     Ndjson,
     /// One array of Security Hub findings.
     Asff,
+    /// One array of OCSF events.
+    Ocsf,
+    /// The worst first, at the end.
+    Ranked(RankedFormat),
+}
+
+/// A group as a part of a report.
+#[derive(Debug)]
+pub enum Piece {
+    /// To be written at its place.
+    Text(String),
+    /// To be kept until the end.
+    Entries(Vec<Entry>),
 }
 
 impl Format {
-    /// A group as an element of a report, in any format but ASFF, which has findings.
+    /// Whether it shows findings, which need a Region and an account, and not groups.
+    #[must_use]
+    pub fn is_of_findings(self) -> bool {
+        matches!(self, Self::Asff | Self::Ocsf)
+    }
+
+    /// A group as a part of a report, in any format that is not of findings.
     ///
     /// # Errors
     /// When the group cannot be written in the format.
@@ -32,28 +53,43 @@ impl Format {
         self,
         group: &SecurityGroup,
         verdict: &Verdict,
-        region: Option<&Region>,
-    ) -> Result<String, ReportError> {
-        let line = || json::Group::new(group, verdict, region).to_line();
-        match self {
-            Self::Table => Ok(table::group(group, verdict, region)),
-            Self::Json => Ok(line()?),
-            Self::Ndjson => Ok(line()? + "\n"),
-            Self::Asff => Err(ReportError::NeedsFinding),
-        }
+        origin: Origin<'_>,
+    ) -> Result<Piece, ReportError> {
+        let line = || json::Group::new(group, verdict, origin.region).to_line();
+        Ok(match self {
+            Self::Table => Piece::Text(table::group(group, verdict, origin.region)),
+            Self::Json => Piece::Text(line()?),
+            Self::Ndjson => Piece::Text(line()? + "\n"),
+            Self::Ranked(format) => {
+                Piece::Entries(format.entries(&Assessment::live(group, verdict, origin))?)
+            }
+            Self::Asff | Self::Ocsf => return Err(ReportError::NeedsFinding),
+        })
     }
 
-    /// The finding of a group that was evaluated, as an element of a report.
+    /// The finding of a group that was evaluated, as a part of a report.
     ///
     /// # Errors
     /// When the finding cannot be written in the format.
-    pub fn finding(self, finding: &Finding) -> Result<String, ReportError> {
-        match &finding.subject {
-            Subject::Evaluated(group, verdict) if self != Self::Asff => {
-                self.group(group, verdict, Some(&finding.context.scope.region))
+    pub fn finding(self, finding: &Finding) -> Result<Piece, ReportError> {
+        let text = match (&finding.subject, self) {
+            (_, Self::Asff) => json::to_pretty(&asff::render(finding)?)?,
+            (_, Self::Ocsf) => json::to_pretty(&ocsf::render(finding))?,
+            (Subject::Evaluated(group, verdict), _) => {
+                let scope = &finding.context.scope;
+                let origin = Origin {
+                    file: None,
+                    partition: Some(&scope.partition),
+                    region: Some(&scope.region),
+                };
+                return self.group(group, verdict, origin);
             }
-            _ => Ok(json::to_pretty(&asff::render(finding)?)?),
-        }
+            (Subject::Gone | Subject::Retired, Self::Table) => {
+                table::gone(finding.group_id.as_str())
+            }
+            (Subject::Gone | Subject::Retired, _) => String::new(),
+        };
+        Ok(Piece::Text(text))
     }
 }
 
@@ -68,6 +104,9 @@ pub struct Summary {
     pub failed: u64,
     /// Those with violations, all exempt.
     pub exempt: u64,
+    /// Groups of a plan of which it cannot be told.
+    #[serde(skip)]
+    pub cannot_tell: u64,
     /// Groups that are gone.
     #[serde(skip)]
     pub archived: u64,
@@ -88,7 +127,7 @@ impl Summary {
 /// A group or a finding that cannot be written in the format.
 #[derive(Debug, thiserror::Error)]
 pub enum ReportError {
-    /// ASFF has findings, not groups.
+    /// The format has findings, not groups.
     #[error("a group has no place in a report of findings")]
     NeedsFinding,
     /// The finding is not one that Security Hub takes.
@@ -106,6 +145,8 @@ pub struct Report {
     summary: Summary,
     gone: Vec<String>,
     is_begun: bool,
+    /// Of a format that shows the worst first.
+    ranking: Option<Ranking>,
 }
 
 impl Report {
@@ -117,6 +158,10 @@ impl Report {
             summary: Summary::default(),
             gone: Vec::new(),
             is_begun: false,
+            ranking: match format {
+                Format::Ranked(format) => Some(Ranking::new(format)),
+                _ => None,
+            },
         }
     }
 
@@ -126,24 +171,22 @@ impl Report {
         &self.summary
     }
 
-    /// Adds a group that was evaluated, in any format but ASFF, which has findings.
-    ///
-    /// # Errors
-    /// When the group cannot be written in the format.
-    pub fn group(
-        &mut self,
-        group: &SecurityGroup,
-        verdict: &Verdict,
-        region: Option<&Region>,
-    ) -> Result<String, ReportError> {
-        let element = self.format.group(group, verdict, region)?;
-        Ok(self.before(verdict.status, &element).into_owned() + &element)
+    /// Adds a group that was evaluated: what is to be written, in two parts.
+    pub fn add(&mut self, status: Status, piece: Piece) -> (Cow<'static, str>, String) {
+        self.summary.count(status);
+        self.place(piece)
     }
 
-    /// Counts a group that was evaluated: what to write before its element.
-    pub fn before(&mut self, status: Status, element: &str) -> Cow<'static, str> {
-        self.summary.count(status);
-        self.separator(element)
+    fn place(&mut self, piece: Piece) -> (Cow<'static, str>, String) {
+        match piece {
+            Piece::Text(text) => (self.separator(&text), text),
+            Piece::Entries(entries) => {
+                if let Some(ranking) = &mut self.ranking {
+                    ranking.add(entries);
+                }
+                (Cow::Borrowed(""), String::new())
+            }
+        }
     }
 
     /// Adds a finding.
@@ -151,20 +194,19 @@ impl Report {
     /// # Errors
     /// When the finding cannot be written in the format.
     pub fn finding(&mut self, finding: &Finding) -> Result<String, ReportError> {
-        if let Subject::Evaluated(_, verdict) = &finding.subject {
-            let element = self.format.finding(finding)?;
-            return Ok(self.before(verdict.status, &element).into_owned() + &element);
-        }
-        self.summary.archived += 1;
-        let element = match self.format {
-            Format::Asff => self.format.finding(finding)?,
-            Format::Table => table::gone(finding.group_id.as_str()),
-            Format::Json | Format::Ndjson => {
-                self.gone.push(finding.group_id.as_str().to_owned());
-                return Ok(String::new());
+        let piece = self.format.finding(finding)?;
+        let (before, text) = match &finding.subject {
+            Subject::Evaluated(_, verdict) => self.add(verdict.status, piece),
+            Subject::Gone | Subject::Retired => {
+                self.summary.archived += 1;
+                if matches!(self.format, Format::Json | Format::Ndjson) {
+                    self.gone.push(finding.group_id.as_str().to_owned());
+                    return Ok(String::new());
+                }
+                self.place(piece)
             }
         };
-        Ok(self.separator(&element).into_owned() + &element)
+        Ok(before.into_owned() + &text)
     }
 
     /// Ends the report.
@@ -173,10 +215,11 @@ impl Report {
     /// When the end cannot be written as JSON.
     pub fn finish(mut self) -> Result<String, ReportError> {
         let is_empty = !self.is_begun;
-        Ok(match self.format {
-            Format::Table if is_empty => table::totals(&self.summary),
-            Format::Table => format!("\n{}", table::totals(&self.summary)),
-            Format::Json => {
+        Ok(match (self.format, self.ranking.take()) {
+            (_, Some(ranking)) => ranking.finish(&self.summary)?,
+            (Format::Table, _) if is_empty => table::totals(&self.summary),
+            (Format::Table, _) => format!("\n{}", table::totals(&self.summary)),
+            (Format::Json, _) => {
                 let begin = if is_empty {
                     self.begin()
                 } else {
@@ -188,9 +231,9 @@ impl Report {
                 }
                 end + "}\n"
             }
-            Format::Asff if is_empty => "[]\n".to_owned(),
-            Format::Asff => "\n]\n".to_owned(),
-            Format::Ndjson => String::new(),
+            (Format::Asff | Format::Ocsf, _) if is_empty => "[]\n".to_owned(),
+            (Format::Asff | Format::Ocsf, _) => "\n]\n".to_owned(),
+            (Format::Ndjson | Format::Ranked(_), _) => String::new(),
         })
     }
 
@@ -198,16 +241,16 @@ impl Report {
         self.is_begun = true;
         match self.format {
             Format::Json => format!("{{\"version\":1,\"policy\":\"{}\",\"groups\":[", policy::ID),
-            Format::Asff => "[".to_owned(),
+            Format::Asff | Format::Ocsf => "[".to_owned(),
             Format::Table => table::heading(),
-            Format::Ndjson => String::new(),
+            Format::Ndjson | Format::Ranked(_) => String::new(),
         }
     }
 
     fn separator(&mut self, element: &str) -> Cow<'static, str> {
         match (self.format, self.is_begun) {
-            (Format::Json | Format::Asff, false) => Cow::Owned(self.begin() + "\n"),
-            (Format::Json | Format::Asff, true) => Cow::Borrowed(",\n"),
+            (Format::Json | Format::Asff | Format::Ocsf, false) => Cow::Owned(self.begin() + "\n"),
+            (Format::Json | Format::Asff | Format::Ocsf, true) => Cow::Borrowed(",\n"),
             (Format::Table, false) if !element.is_empty() => Cow::Owned(self.begin()),
             _ => Cow::Borrowed(""),
         }

@@ -11,6 +11,7 @@ mod corpus;
 mod docs;
 mod exemptions;
 mod explain;
+mod formats;
 mod graph;
 mod groups;
 mod help;

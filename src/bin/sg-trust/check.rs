@@ -9,11 +9,11 @@ use sg_trust::model::Region;
 use sg_trust::policy::exemption::{self, Usage};
 use sg_trust::policy::{ReferencedGroups, Settings, day_of};
 use sg_trust::report::prose::describe_alert;
-use sg_trust::report::{Report, Summary};
+use sg_trust::report::{Format, Report, Summary};
 
 use crate::evaluation::{Begun, Element, Evaluation, Work};
-use crate::input::{files, open};
-use crate::output::FormatArgument;
+use crate::input::{files, open, shown};
+use crate::output::FormatArguments;
 use crate::region::{Regions, parse_region};
 use crate::terminal::{Outcome, Terminal};
 use crate::waiting::{Held, Waiting};
@@ -36,9 +36,8 @@ pub(crate) struct Arguments {
     /// Files with security groups, or directories of such files; `-` is standard input.
     #[arg(required = true, value_name = "FILE")]
     files: Vec<String>,
-    /// How to print the result.
-    #[arg(long, value_enum, default_value_t = FormatArgument::Table)]
-    format: FormatArgument,
+    #[command(flatten)]
+    format: FormatArguments,
     /// The Region of groups whose SecurityGroupArn does not tell it; without it AWS_REGION, then AWS_DEFAULT_REGION.
     #[arg(long, value_name = "REGION", value_parser = parse_region)]
     region: Option<Region>,
@@ -49,22 +48,22 @@ pub(crate) fn run(
     policy: &Settings,
     terminal: &mut Terminal,
 ) -> anyhow::Result<Outcome> {
-    let format = arguments.format;
+    let format = arguments.format.format()?;
     let seen = Seen::default();
     let evaluation = Evaluation {
         policy,
         regions: match format {
-            FormatArgument::Asff => Regions::new(arguments.region.clone()),
+            Format::Asff | Format::Ocsf => Regions::new(arguments.region.clone()),
             _ => Regions::optional(arguments.region.clone()),
         },
-        format: format.into(),
+        format,
         identities: seen.identities(),
         now: Timestamp::now(),
     };
     let mut check = Check {
         evaluation: &evaluation,
         format,
-        report: Report::new(format.into()),
+        report: Report::new(format),
         seen,
         referenced: ReferencedGroups::default(),
         waiting: Waiting::default(),
@@ -96,7 +95,7 @@ pub(crate) fn run(
 /// A run over groups as they come.
 struct Check<'a> {
     evaluation: &'a Evaluation<'a>,
-    format: FormatArgument,
+    format: Format,
     report: Report,
     seen: Seen,
     referenced: ReferencedGroups,
@@ -125,8 +124,9 @@ impl<'a> Check<'a> {
             }
         };
         let evaluation = self.evaluation;
+        let shown = shown(name);
         GroupReader::new(name, reader).for_each(
-            |group| evaluation.begin(group),
+            |group| evaluation.begin(shown.as_deref(), group),
             |location, begun| {
                 self.take(name, location, begun).map_err(Stop::Failed)?;
                 if self.terminal.is_closed() && self.report.summary().failed > 0 {
@@ -204,15 +204,17 @@ impl<'a> Check<'a> {
 
     fn print_held(&mut self, held: Held<'a>) -> anyhow::Result<()> {
         let verdict = self.evaluation.verdict(&held.group, &self.referenced);
-        let element = self.evaluation.element(held.group, &verdict);
+        let element = self
+            .evaluation
+            .element(shown(held.name).as_deref(), held.group, &verdict);
         self.print(held.name, held.location, element)
     }
 
     fn print(&mut self, name: &str, location: Location, element: Element) -> anyhow::Result<()> {
         self.usage.join(&element.usage);
-        match element.text {
-            Ok(text) => {
-                let before = self.report.before(element.status, &text);
+        match element.piece {
+            Ok(piece) => {
+                let (before, text) = self.report.add(element.status, piece);
                 write(self.terminal, self.format, &before)?;
                 write(self.terminal, self.format, &text)
             }
@@ -250,8 +252,8 @@ impl<'a> Check<'a> {
     }
 }
 
-fn write(terminal: &mut Terminal, format: FormatArgument, text: &str) -> anyhow::Result<()> {
-    let for_people = format == FormatArgument::Table;
+fn write(terminal: &mut Terminal, format: Format, text: &str) -> anyhow::Result<()> {
+    let for_people = format == Format::Table;
     terminal.results(for_people).write_all(text.as_bytes())?;
     Ok(())
 }

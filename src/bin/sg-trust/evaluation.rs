@@ -9,7 +9,8 @@ use sg_trust::input::{Identities, Identity};
 use sg_trust::model::{GroupId, Partition, Region, Scope, SecurityGroup};
 use sg_trust::policy::exemption::Usage;
 use sg_trust::policy::{ReferencedGroups, Settings, Status, Verdict, day_of};
-use sg_trust::report::Format;
+use sg_trust::report::assessment::Origin;
+use sg_trust::report::{Format, Piece};
 
 use crate::region::Regions;
 
@@ -39,17 +40,17 @@ pub(crate) struct Element {
     pub(crate) group_id: GroupId,
     pub(crate) status: Status,
     pub(crate) usage: Usage,
-    pub(crate) text: anyhow::Result<String>,
+    pub(crate) piece: anyhow::Result<Piece>,
 }
 
 impl Evaluation<'_> {
-    pub(crate) fn begin(&self, group: SecurityGroup) -> Begun {
+    pub(crate) fn begin(&self, file: Option<&str>, group: SecurityGroup) -> Begun {
         let identity = self.identities.of(&group);
         let work = if self.policy.sensitivity.is_some() {
             Work::Waits(Box::new(group))
         } else {
             let verdict = self.verdict(&group, &ReferencedGroups::default());
-            Work::Done(self.element(group, &verdict))
+            Work::Done(self.element(file, group, &verdict))
         };
         Begun { identity, work }
     }
@@ -58,7 +59,12 @@ impl Evaluation<'_> {
         sg_trust::policy::evaluate(self.policy, group, referenced, day_of(self.now))
     }
 
-    pub(crate) fn element(&self, group: SecurityGroup, verdict: &Verdict) -> Element {
+    pub(crate) fn element(
+        &self,
+        file: Option<&str>,
+        group: SecurityGroup,
+        verdict: &Verdict,
+    ) -> Element {
         let mut usage = Usage::default();
         if !self.policy.exemptions.is_empty() {
             usage.note(&group, verdict);
@@ -68,23 +74,33 @@ impl Evaluation<'_> {
             group_id,
             status: verdict.status,
             usage,
-            text: self.text(group, verdict),
+            piece: self.piece(file, group, verdict),
         }
     }
 
-    fn text(&self, group: SecurityGroup, verdict: &Verdict) -> anyhow::Result<String> {
+    fn piece(
+        &self,
+        file: Option<&str>,
+        group: SecurityGroup,
+        verdict: &Verdict,
+    ) -> anyhow::Result<Piece> {
         let has_commands = !verdict.violations.is_empty();
-        let place = if has_commands || self.format == Format::Asff || self.regions.is_given() {
+        let needs_place = has_commands || self.format.is_of_findings() || self.regions.is_given();
+        let place = if needs_place {
             self.regions.find(&group)?
         } else {
             None
         };
-        if self.format == Format::Asff {
+        if self.format.is_of_findings() {
             let finding = self.finding(group, verdict, place)?;
             return Ok(self.format.finding(&finding)?);
         }
-        let region = place.as_ref().map(|(_, region)| region);
-        Ok(self.format.group(&group, verdict, region)?)
+        let origin = Origin {
+            file,
+            partition: place.as_ref().map(|(partition, _)| partition),
+            region: place.as_ref().map(|(_, region)| region),
+        };
+        Ok(self.format.group(&group, verdict, origin)?)
     }
 
     fn finding(

@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader};
-use std::path::Path;
+use std::path::{Component, Path, PathBuf};
 
 use anyhow::Context as _;
 use jiff::Timestamp;
@@ -19,6 +19,39 @@ pub(crate) fn open(path: &str) -> anyhow::Result<(&str, Box<dyn BufRead>)> {
     }
     let file = File::open(path).with_context(|| format!("{path}: cannot be opened"))?;
     Ok((path, Box::new(BufReader::with_capacity(BUFFER, file))))
+}
+
+/// The path of a file as others find it: relative to the working directory where the file is beneath it, else absolute,
+/// with `/` between its parts. Standard input has none.
+pub(crate) fn shown(path: &str) -> Option<String> {
+    if path == STANDARD_INPUT {
+        return None;
+    }
+    let (Ok(here), Some(absolute)) = (std::env::current_dir(), absolute(path)) else {
+        return Some(path.to_owned());
+    };
+    let parts = absolute
+        .strip_prefix(&here)
+        .unwrap_or(&absolute)
+        .components();
+    let parts: Vec<_> = parts
+        .map(|part| part.as_os_str().to_string_lossy())
+        .collect();
+    Some(parts.join("/").replacen("//", "/", 1))
+}
+
+/// The absolute path, without `.` and `..`.
+fn absolute(path: &str) -> Option<PathBuf> {
+    let mut parts = PathBuf::new();
+    for part in std::path::absolute(path).ok()?.components() {
+        match part {
+            Component::ParentDir => {
+                parts.pop();
+            }
+            part => parts.push(part),
+        }
+    }
+    Some(parts)
 }
 
 /// Reads a file, or standard input for `-`, as text.

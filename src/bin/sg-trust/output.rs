@@ -6,7 +6,19 @@ use std::sync::{Mutex, PoisonError};
 use sg_trust::engine::store::{FindingFilter, FindingStore, PublishedPage, Refusal, StoreError};
 use sg_trust::finding::{Finding, Subject};
 use sg_trust::report::asff::InvalidFinding;
-use sg_trust::report::{Format, Report, ReportError, Summary};
+use sg_trust::report::assessment::Origin;
+use sg_trust::report::{Format, RankedFormat, Report, ReportError, SarifReader, Summary};
+
+// No doc comment: clap would show it in place of the command's own.
+#[derive(Debug, Clone, Copy, clap::Args)]
+pub(crate) struct FormatArguments {
+    /// How to print the result.
+    #[arg(long = "format", value_name = "FORMAT", value_enum, default_value_t = FormatArgument::Table)]
+    argument: FormatArgument,
+    /// Leaves out of SARIF what this code host cannot show: it would count every result as an alert.
+    #[arg(long, value_enum, value_name = "HOST")]
+    sarif_for: Option<CodeHost>,
+}
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum FormatArgument {
@@ -18,6 +30,36 @@ pub(crate) enum FormatArgument {
     Ndjson,
     /// One array of Security Hub findings.
     Asff,
+    /// One array of OCSF 1.6.0 Compliance Findings.
+    Ocsf,
+    /// One SARIF 2.1.0 log, for code hosts and editors.
+    Sarif,
+    /// Annotations of a GitHub Actions step.
+    Github,
+    /// A table for a step's summary or a comment.
+    Markdown,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum CodeHost {
+    /// Code scanning of GitHub.
+    Github,
+}
+
+impl FormatArguments {
+    /// # Errors
+    /// When SARIF is for somebody, and the format is another.
+    pub(crate) fn format(self) -> anyhow::Result<Format> {
+        let is_sarif = self.argument == FormatArgument::Sarif;
+        anyhow::ensure!(
+            self.sarif_for.is_none() || is_sarif,
+            "--sarif-for needs --format sarif"
+        );
+        Ok(match self.sarif_for {
+            Some(CodeHost::Github) => Format::Ranked(RankedFormat::Sarif(SarifReader::Github)),
+            None => self.argument.into(),
+        })
+    }
 }
 
 impl From<FormatArgument> for Format {
@@ -27,6 +69,10 @@ impl From<FormatArgument> for Format {
             FormatArgument::Json => Self::Json,
             FormatArgument::Ndjson => Self::Ndjson,
             FormatArgument::Asff => Self::Asff,
+            FormatArgument::Ocsf => Self::Ocsf,
+            FormatArgument::Sarif => Self::Ranked(RankedFormat::Sarif(SarifReader::Any)),
+            FormatArgument::Github => Self::Ranked(RankedFormat::Github),
+            FormatArgument::Markdown => Self::Ranked(RankedFormat::Markdown),
         }
     }
 }
@@ -48,6 +94,7 @@ pub(crate) struct Writer<W>(Mutex<Inner<W>>);
 
 #[derive(Debug)]
 struct Inner<W> {
+    format: Format,
     report: Report,
     out: W,
     /// Whether the Region of the findings is known: commands show it.
@@ -58,6 +105,7 @@ impl<W: Write> Writer<W> {
     /// Of a format, to a place.
     pub(crate) fn new(format: Format, out: W) -> Self {
         Self(Mutex::new(Inner {
+            format,
             report: Report::new(format),
             out,
             shows_region: true,
@@ -80,6 +128,7 @@ impl<W: Write> Writer<W> {
     pub(crate) fn write(&self, findings: &[Finding]) -> Result<(), StoreError> {
         let mut inner = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let Inner {
+            format,
             report,
             out,
             shows_region,
@@ -88,7 +137,11 @@ impl<W: Write> Writer<W> {
         for finding in findings {
             let text = match &finding.subject {
                 Subject::Evaluated(group, verdict) if !*shows_region => {
-                    report.group(group, verdict, None)
+                    let piece = format.group(group, verdict, Origin::default());
+                    piece.map(|piece| {
+                        let (before, text) = report.add(verdict.status, piece);
+                        before.into_owned() + &text
+                    })
                 }
                 _ => report.finding(finding),
             };

@@ -3,7 +3,7 @@
 use sg_trust::model::Region;
 use sg_trust::policy::Settings;
 
-use crate::output::FormatArgument;
+use crate::output::FormatArguments;
 use crate::region::parse_region;
 use crate::terminal::{Outcome, Terminal};
 
@@ -31,9 +31,8 @@ pub(crate) struct Arguments {
     /// Publishes the findings in Security Hub, as the function's sweep does.
     #[arg(long)]
     publish: bool,
-    /// How to print the result.
-    #[arg(long, value_enum, default_value_t = FormatArgument::Table)]
-    format: FormatArgument,
+    #[command(flatten)]
+    format: FormatArguments,
 }
 
 #[cfg(not(feature = "aws"))]
@@ -63,10 +62,12 @@ async fn scan(
     use sg_trust::finding::Finding;
     use sg_trust::policy::day_of;
     use sg_trust::policy::exemption::{self, Usage};
+    use sg_trust::report::Format;
     use sg_trust::report::prose::describe_alert;
 
     use crate::output::Writer;
 
+    let format = arguments.format.format()?;
     let account = Account::sign_in(arguments.regions.first()).await?;
     let regions = match (&arguments.regions, arguments.all_regions) {
         (_, true) => account.enabled_regions().await?,
@@ -82,10 +83,7 @@ async fn scan(
     let mut failures = Vec::new();
     let mut usage = Usage::default();
     let mut warnings = Vec::new();
-    let writer = Writer::new(
-        arguments.format.into(),
-        terminal.results(arguments.format == FormatArgument::Table),
-    );
+    let writer = Writer::new(format, terminal.results(format == Format::Table));
     for region in regions {
         let account = account.in_region(&region);
         let observer = |finding: &Finding| {

@@ -8,7 +8,7 @@ use crate::report::prose;
 use crate::text::{escape, truncate, utf16_len};
 
 /// `Security group sg-0aaa (payments-db) should …`, the name cut so that the rest stays.
-pub(super) fn title(finding: &Finding, group: Option<&SecurityGroup>) -> String {
+pub(in crate::report) fn title(finding: &Finding, group: Option<&SecurityGroup>) -> String {
     let id = escape(finding.group_id.as_str());
     let Some(name) = group.and_then(|group| group.group_name.as_deref()) else {
         return format!("Security group {id} {}", policy::DEMAND);
@@ -25,7 +25,7 @@ pub(super) fn title(finding: &Finding, group: Option<&SecurityGroup>) -> String 
 }
 
 /// The sentences of the violations, most severe first, as many as fit, and who opened the group, where known.
-pub(super) fn description(finding: &Finding, group: Option<&SecurityGroup>) -> String {
+pub(in crate::report) fn description(finding: &Finding, group: Option<&SecurityGroup>) -> String {
     let (Some(group), Subject::Evaluated(_, verdict)) = (group, &finding.subject) else {
         let id = escape(finding.group_id.as_str());
         return match finding.subject {
