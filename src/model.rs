@@ -6,7 +6,6 @@ mod interface;
 mod json;
 pub mod planned;
 pub mod ports;
-mod position;
 mod protocol;
 mod scope;
 mod traffic;
@@ -17,7 +16,6 @@ pub use interface::{
     Association, Attachment, InterfaceGroup, InterfaceKind, Ipv6Address, NetworkInterface,
     PrivateAddress,
 };
-pub use position::FilePosition;
 pub use protocol::Protocol;
 pub use scope::Scope;
 pub use traffic::{GroupRule, Traffic};

@@ -18,13 +18,11 @@
 //! | [`settings`] | what users set, as plain types |
 //! | [`reach`] | what each source reaches on a group, by which permissions |
 //! | `evaluate` | from the reach of each source to the verdict |
-//! | `change` | what a plan does to a violation |
 //! | `verdict`, `source` | verdicts, violations, severities; whom a violation lets in, by which rules |
 //! | [`exemption`] | accepted risks |
 //! | [`sensitivity`] | what tags say about both ends of a violation |
 //! | [`metadata`] | the policy's id, its demand, its classification |
 
-mod change;
 mod evaluate;
 pub mod exemption;
 pub mod metadata;
@@ -34,7 +32,6 @@ pub mod settings;
 pub mod source;
 mod verdict;
 
-pub use change::Change;
 pub use evaluate::{day_of, evaluate};
 pub use metadata::{DEMAND, ID, MITRE, REMEDIATION_URL, TYPES};
 pub use sensitivity::{Levels, ReferencedGroups};

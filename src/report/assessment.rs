@@ -1,19 +1,11 @@
 //! A group with what the policy says of it, live or planned: what SARIF, GitHub's annotations and Markdown show.
 
-use crate::model::{AccountId, FilePosition, Partition, Region, SecurityGroup};
-use crate::policy::{Change, Reason, Severity, Status, Verdict, Violation};
+use crate::model::planned::{Position, Unknown};
+use crate::model::{AccountId, Partition, Region, SecurityGroup};
+use crate::plan::{self, Change};
+use crate::policy::{Reason, Severity, Verdict, Violation};
 use crate::remediation::command::Fix;
 use crate::report::prose;
-
-/// What is said of a group; a plan may leave it open.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Conclusion {
-    Failed,
-    /// A value that only the apply tells decides.
-    CannotTell,
-    Exempt,
-    Passed,
-}
 
 /// A group with what the policy says of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,15 +14,15 @@ pub struct Assessment {
     pub id: String,
     /// How a sentence names it: safe to show, as every text below.
     pub name: String,
-    pub conclusion: Conclusion,
+    pub verdict: plan::Verdict,
     /// INFORMATIONAL unless it failed.
     pub severity: Severity,
-    /// Where it is written.
-    pub position: Option<FilePosition>,
+    /// Where it is written, or the file that it was read from.
+    pub place: Option<Place>,
     /// Whether a plan creates or changes it; always of a live group.
     pub is_changed: bool,
     pub violations: Vec<AssessedViolation>,
-    /// What is not known, where the conclusion is `CannotTell`.
+    /// What is not known, where it cannot be told.
     pub unknown: Vec<Unknown>,
 }
 
@@ -52,7 +44,7 @@ pub struct AssessedViolation {
     /// The exemption that covers it.
     pub exemption: Option<AcceptedRisk>,
     /// Where the rule is written.
-    pub position: Option<FilePosition>,
+    pub place: Option<Place>,
     /// What to do, a step a line.
     pub fix: Vec<String>,
 }
@@ -65,15 +57,15 @@ pub struct AcceptedRisk {
     pub why: String,
 }
 
-/// A value that the apply alone tells.
+/// A place in a file, or the file as a whole.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Unknown {
-    /// `ingress[0].to_port`; this and the others as they are read, to be escaped where they are shown.
-    pub attribute: String,
-    /// What the configuration has for it.
-    pub expression: Option<String>,
-    /// How to make it known.
-    pub advice: String,
+pub struct Place {
+    /// Relative to where the command runs, with `/` between its parts; absolute elsewhere.
+    pub file: String,
+    /// From 1.
+    pub line: Option<usize>,
+    /// From 1.
+    pub column: Option<usize>,
 }
 
 /// Where a live group comes from.
@@ -103,25 +95,24 @@ impl Origin<'_> {
     }
 }
 
-impl From<Status> for Conclusion {
-    fn from(status: Status) -> Self {
-        match status {
-            Status::Failed => Self::Failed,
-            Status::Exempt => Self::Exempt,
-            Status::Passed => Self::Passed,
+impl Place {
+    /// The file as a whole.
+    #[must_use]
+    pub fn of_file(file: &str) -> Self {
+        Self {
+            file: file.to_owned(),
+            line: None,
+            column: None,
         }
     }
 }
 
-impl Conclusion {
-    /// The word users see.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Failed => "FAILED",
-            Self::CannotTell => "CANNOT_TELL",
-            Self::Exempt => "EXEMPT",
-            Self::Passed => "PASSED",
+impl From<&Position> for Place {
+    fn from(position: &Position) -> Self {
+        Self {
+            file: position.file.clone(),
+            line: Some(position.line),
+            column: position.column,
         }
     }
 }
@@ -136,9 +127,9 @@ impl Assessment {
                 .arn(group)
                 .unwrap_or_else(|| group.group_id.as_str().to_owned()),
             name: prose::describe_group(group),
-            conclusion: verdict.status.into(),
+            verdict: verdict.status.into(),
             severity: verdict.severity,
-            position: origin.file.map(FilePosition::of_file),
+            place: origin.file.map(Place::of_file),
             is_changed: true,
             violations: violations
                 .map(|violation| AssessedViolation::live(group, violation, origin))
@@ -183,7 +174,7 @@ impl AssessedViolation {
                 id: exemption.id.clone(),
                 why: prose::describe_exemption(exemption),
             }),
-            position: None,
+            place: None,
             fix: note.into_iter().chain(authorize).chain(revoke).collect(),
         }
     }

@@ -42,19 +42,19 @@ pub(super) fn entries(group: &Assessment) -> Vec<Entry> {
 }
 
 fn annotation(group: &Assessment, violation: Option<&AssessedViolation>) -> String {
-    let position = violation.and_then(|violation| violation.position.as_ref());
-    let position = position.or(group.position.as_ref());
+    let place = violation.and_then(|violation| violation.place.as_ref());
+    let place = place.or(group.place.as_ref());
     let mut properties = Vec::new();
-    if let Some(position) = position {
-        properties.push(format!("file={}", property(&position.file)));
-        properties.extend(position.line.map(|line| format!("line={line}")));
-        properties.extend(position.column.map(|column| format!("col={column}")));
+    if let Some(place) = place {
+        properties.push(format!("file={}", property(&place.file)));
+        properties.extend(place.line.map(|line| format!("line={line}")));
+        properties.extend(place.column.map(|column| format!("col={column}")));
     }
     let name = &group.name;
     let (title, text, fix) = match violation {
         Some(violation) => {
             let change = violation.change;
-            let change = change.map_or_else(String::new, |change| format!(", {change}"));
+            let change = change.map_or_else(String::new, |change| format!(", {}", change.as_str()));
             let title = format!("{name}: {}{change}", violation.reason);
             (title, violation.sentence.clone(), violation.fix.as_slice())
         }

@@ -5,10 +5,10 @@
 
 use std::fmt::Write as _;
 
-use super::assessment::{AssessedViolation, Assessment, Conclusion};
+use super::assessment::{AssessedViolation, Assessment};
 use super::ranked::{Entry, List, Standing};
 use super::{Summary, table};
-use crate::policy::Change;
+use crate::plan::{Change, Verdict};
 use crate::text::{escape, truncate};
 
 /// Most rows of the table: a comment holds 65 536 characters.
@@ -37,9 +37,9 @@ pub(super) fn entries(group: &Assessment) -> Vec<Entry> {
 
 fn row(group: &Assessment, violation: &AssessedViolation, standing: Standing) -> String {
     let verdict = match standing {
-        Standing::Accepted => Conclusion::Exempt.as_str(),
+        Standing::Accepted => Verdict::Exempt.as_str(),
         Standing::Ends => "fixed",
-        _ => Conclusion::Failed.as_str(),
+        _ => Verdict::Failed.as_str(),
     };
     let change = violation
         .change
@@ -77,13 +77,13 @@ fn open_row(group: &Assessment) -> String {
 }
 
 fn place(group: &Assessment, violation: Option<&AssessedViolation>) -> String {
-    let position = violation.and_then(|violation| violation.position.as_ref());
-    let Some(position) = position.or(group.position.as_ref()) else {
+    let place = violation.and_then(|violation| violation.place.as_ref());
+    let Some(place) = place.or(group.place.as_ref()) else {
         return String::new();
     };
-    match position.line {
-        Some(line) => code(&format!("{}:{line}", position.file)),
-        None => code(&position.file),
+    match place.line {
+        Some(line) => code(&format!("{}:{line}", place.file)),
+        None => code(&place.file),
     }
 }
 

@@ -3,10 +3,10 @@
 //! Source: <https://schema.ocsf.io/1.6.0/classes/compliance_finding?profiles=cloud,datetime>.
 
 use super::asff::texts::{description, title};
-use super::assessment::Conclusion;
 use super::{json, prose};
 use crate::finding::{Finding, Subject};
 use crate::model::{Scope, SecurityGroup};
+use crate::plan;
 use crate::policy::{self, Severity, Source, Status, Verdict, Violation};
 
 mod types;
@@ -25,13 +25,13 @@ struct State {
 }
 
 impl State {
-    fn of(conclusion: Option<Conclusion>) -> Self {
+    fn of(verdict: Option<plan::Verdict>) -> Self {
         let (create, close) = ((1, "Create"), (3, "Close"));
-        let (activity, status, compliance) = match conclusion {
-            Some(Conclusion::Failed) => (create, (1, "New"), (3, "Fail")),
-            Some(Conclusion::CannotTell) => (create, (1, "New"), (2, "Warning")),
-            Some(Conclusion::Exempt) => (create, (3, "Suppressed"), (3, "Fail")),
-            Some(Conclusion::Passed) => (close, (4, "Resolved"), (1, "Pass")),
+        let (activity, status, compliance) = match verdict {
+            Some(plan::Verdict::Failed) => (create, (1, "New"), (3, "Fail")),
+            Some(plan::Verdict::CannotTell) => (create, (1, "New"), (2, "Warning")),
+            Some(plan::Verdict::Exempt) => (create, (3, "Suppressed"), (3, "Fail")),
+            Some(plan::Verdict::Passed) => (close, (4, "Resolved"), (1, "Pass")),
             None => (close, (5, "Archived"), (0, "Unknown")),
         };
         Self {

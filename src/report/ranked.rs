@@ -2,10 +2,11 @@
 
 use std::cmp::Reverse;
 
-use super::assessment::{AssessedViolation, Assessment, Conclusion};
+use super::assessment::{AssessedViolation, Assessment};
 use super::worst::Worst;
 use super::{Summary, github, markdown, sarif};
-use crate::policy::{Change, Severity};
+use crate::plan::{Change, Verdict};
+use crate::policy::Severity;
 
 /// The longest text of one entry, in UTF-16 code units: names and descriptions are of anybody's choice.
 pub(super) const LONGEST: usize = 1024;
@@ -144,7 +145,7 @@ impl Assessment {
         } else {
             Standing::StaysOpen
         };
-        (self.conclusion == Conclusion::CannotTell)
+        (self.verdict == Verdict::CannotTell)
             .then_some((standing, Reverse(Severity::Informational)))
     }
 }

@@ -7,11 +7,12 @@
 use sha2::{Digest as _, Sha256};
 
 use super::Summary;
-use super::assessment::{AcceptedRisk, AssessedViolation, Assessment, Unknown};
+use super::assessment::{AcceptedRisk, AssessedViolation, Assessment, Place};
 use super::json::to_line;
 use super::ranked::{Entry, LONGEST, List, Rank, SarifReader, Standing};
-use crate::model::FilePosition;
-use crate::policy::{Change, Severity};
+use crate::model::planned::Unknown;
+use crate::plan::Change;
+use crate::policy::Severity;
 use crate::text::{escape, truncate};
 
 mod rules;
@@ -64,8 +65,8 @@ fn result<'a>(
 ) -> SarifResult<'a> {
     let is_for_github = reader == SarifReader::Github;
     let rule = violation.map(|violation| violation.reason);
-    let position = violation.and_then(|violation| violation.position.as_ref());
-    let position = position.or(group.position.as_ref());
+    let place = violation.and_then(|violation| violation.place.as_ref());
+    let place = place.or(group.place.as_ref());
     let (kind, level) = match violation {
         Some(violation) => ("fail", level(violation.severity)),
         None if is_for_github => ("fail", "note"),
@@ -84,7 +85,7 @@ fn result<'a>(
         message: Message {
             text: plain(&truncate(&text, LONGEST)),
         },
-        locations: [location(group, position, is_for_github)],
+        locations: [location(group, place, is_for_github)],
         partial_fingerprints: Fingerprints {
             primary_location_line_hash: is_for_github.then(|| fingerprint.clone()),
             sg_trust: fingerprint,
@@ -165,19 +166,15 @@ fn suppression(exemption: &AcceptedRisk) -> Suppression {
     }
 }
 
-fn location<'a>(
-    group: &'a Assessment,
-    position: Option<&FilePosition>,
-    is_for_github: bool,
-) -> Location<'a> {
-    let of_file = position.map(|position| PhysicalLocation {
+fn location<'a>(group: &'a Assessment, place: Option<&Place>, is_for_github: bool) -> Location<'a> {
+    let of_file = place.map(|place| PhysicalLocation {
         artifact_location: Artifact {
-            uri: uri(&position.file),
+            uri: uri(&place.file),
         },
-        region: match (position.line, is_for_github) {
+        region: match (place.line, is_for_github) {
             (Some(line), _) => Some(FileRegion {
                 start_line: line,
-                start_column: position.column,
+                start_column: place.column,
             }),
             (None, true) => Some(FileRegion::FIRST_LINE),
             (None, false) => None,

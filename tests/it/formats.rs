@@ -2,11 +2,10 @@
 
 use proptest::prelude::*;
 use serde_json::Value;
-use sg_trust::model::FilePosition;
-use sg_trust::policy::{Change, Reason, Severity};
-use sg_trust::report::assessment::{
-    AcceptedRisk, AssessedViolation, Assessment, Conclusion, Unknown,
-};
+use sg_trust::model::planned::Unknown;
+use sg_trust::plan::{Change, Verdict};
+use sg_trust::policy::{Reason, Severity};
+use sg_trust::report::assessment::{AcceptedRisk, AssessedViolation, Assessment, Place};
 use sg_trust::report::ranked::Ranking;
 use sg_trust::report::{RankedFormat, SarifReader, Summary};
 use sg_trust::text::escape;
@@ -16,8 +15,8 @@ use crate::cli::{Run, run};
 const SARIF: RankedFormat = RankedFormat::Sarif(SarifReader::Any);
 const CODE_SCANNING: RankedFormat = RankedFormat::Sarif(SarifReader::Github);
 
-fn position(line: u32) -> Option<FilePosition> {
-    Some(FilePosition {
+fn place(line: usize) -> Option<Place> {
+    Some(Place {
         file: "modules/db main.tf".to_owned(),
         line: Some(line),
         column: Some(3),
@@ -37,18 +36,18 @@ fn violation(change: Option<Change>, severity: Severity) -> AssessedViolation {
             "aws_security_group.db (db) accepts all traffic from aws_security_group.web (web)"
                 .to_owned(),
         exemption: None,
-        position: position(30),
+        place: place(30),
         fix: Vec::new(),
     }
 }
 
-fn group(conclusion: Conclusion, violations: Vec<AssessedViolation>) -> Assessment {
+fn group(verdict: Verdict, violations: Vec<AssessedViolation>) -> Assessment {
     Assessment {
         id: "aws_security_group.db".to_owned(),
         name: "aws_security_group.db (db)".to_owned(),
-        conclusion,
+        verdict,
         severity: Severity::Low,
-        position: position(12),
+        place: place(12),
         is_changed: true,
         violations,
         unknown: Vec::new(),
@@ -64,7 +63,7 @@ fn open(is_changed: bool) -> Assessment {
     Assessment {
         is_changed,
         unknown: vec![unknown],
-        ..group(Conclusion::CannotTell, Vec::new())
+        ..group(Verdict::CannotTell, Vec::new())
     }
 }
 
@@ -77,15 +76,15 @@ fn exempt() -> Assessment {
         exemption,
         ..violation(Some(Change::Existing), Severity::Low)
     };
-    group(Conclusion::Exempt, vec![violation])
+    group(Verdict::Exempt, vec![violation])
 }
 
 /// A group for every verdict and every change, the least urgent first.
 fn everything() -> Vec<Assessment> {
-    let failed = |change, severity| group(Conclusion::Failed, vec![violation(change, severity)]);
+    let failed = |change, severity| group(Verdict::Failed, vec![violation(change, severity)]);
     vec![
         group(
-            Conclusion::Passed,
+            Verdict::Passed,
             vec![violation(Some(Change::Fixed), Severity::Critical)],
         ),
         exempt(),
@@ -95,7 +94,7 @@ fn everything() -> Vec<Assessment> {
         open(true),
         failed(Some(Change::New), Severity::Low),
         failed(Some(Change::Widened), Severity::Medium),
-        group(Conclusion::Passed, Vec::new()),
+        group(Verdict::Passed, Vec::new()),
     ]
 }
 
@@ -105,11 +104,11 @@ fn report(format: RankedFormat, groups: &[Assessment]) -> String {
     for group in groups {
         ranking.add(format.entries(group).unwrap());
         summary.groups += 1;
-        match group.conclusion {
-            Conclusion::Failed => summary.failed += 1,
-            Conclusion::CannotTell => summary.cannot_tell += 1,
-            Conclusion::Exempt => summary.exempt += 1,
-            Conclusion::Passed => summary.passed += 1,
+        match group.verdict {
+            Verdict::Failed => summary.failed += 1,
+            Verdict::CannotTell => summary.cannot_tell += 1,
+            Verdict::Exempt => summary.exempt += 1,
+            Verdict::Passed => summary.passed += 1,
         }
     }
     ranking.finish(&summary).unwrap()
@@ -198,7 +197,7 @@ fn markdown_is_a_table() {
 
 #[test]
 fn nothing_to_say_is_said_shortly() {
-    let passed = [group(Conclusion::Passed, Vec::new())];
+    let passed = [group(Verdict::Passed, Vec::new())];
     insta::assert_snapshot!(report(RankedFormat::Github, &passed), @"1 group: 1 passed, 0 failed, 0 exempt");
     insta::assert_snapshot!(report(RankedFormat::Markdown, &passed), @"**sg-trust**: 1 group: 1 passed, 0 failed, 0 exempt");
     assert_eq!(results(&report(SARIF, &passed)), Vec::<Value>::new());
@@ -208,14 +207,8 @@ fn nothing_to_say_is_said_shortly() {
 fn a_step_has_ten_annotations_of_a_kind_and_a_log_five_thousand_results() {
     let many = |count: usize| {
         vec![
-            group(
-                Conclusion::Failed,
-                vec![violation(None, Severity::Low); count],
-            ),
-            group(
-                Conclusion::Failed,
-                vec![violation(None, Severity::Critical)],
-            ),
+            group(Verdict::Failed, vec![violation(None, Severity::Low); count]),
+            group(Verdict::Failed, vec![violation(None, Severity::Critical)]),
         ]
     };
     for (count, last) in [
@@ -247,11 +240,11 @@ fn the_fingerprint_stays_when_lines_are_inserted_and_differs_for_everything_else
     let of = |change: &dyn Fn(&mut AssessedViolation)| {
         let mut changed = violation(Some(Change::New), Severity::Low);
         change(&mut changed);
-        fingerprint(&group(Conclusion::Failed, vec![changed]))
+        fingerprint(&group(Verdict::Failed, vec![changed]))
     };
     let first = of(&|_| ());
-    assert_eq!(of(&|it| it.position = position(99)), first);
-    assert_eq!(of(&|it| it.position = None), first);
+    assert_eq!(of(&|it| it.place = place(99)), first);
+    assert_eq!(of(&|it| it.place = None), first);
     assert_eq!(of(&|it| it.change = Some(Change::Widened)), first);
     assert_eq!(of(&|it| it.severity = Severity::Critical), first);
     let mut all = vec![
@@ -302,9 +295,9 @@ fn named(name: &str) -> Vec<Assessment> {
         group.id = format!("aws_security_group.a[\"{name}\"]");
         let safe = escape(name);
         group.name = format!("aws_security_group.a ({safe})");
-        group.position = Some(FilePosition::of_file(name));
+        group.place = Some(Place::of_file(name));
         for violation in &mut group.violations {
-            violation.position = None;
+            violation.place = None;
             violation.source = safe.clone().into_owned();
             violation.sentence = format!("{} accepts all traffic from {safe}", group.name);
         }

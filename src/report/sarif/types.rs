@@ -50,9 +50,9 @@ pub(super) struct Artifact {
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct FileRegion {
-    pub(super) start_line: u32,
+    pub(super) start_line: usize,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) start_column: Option<u32>,
+    pub(super) start_column: Option<usize>,
 }
 
 impl FileRegion {
