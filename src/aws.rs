@@ -1,4 +1,4 @@
-//! EC2, Security Hub and STS: the only place that knows the AWS SDK.
+//! EC2, Security Hub, SQS and STS: the only place that knows the AWS SDK.
 //!
 //! [`Clients`] are what the Lambda function has: made once, before the first event. [`Account`] is what the command line
 //! has: an operator's credentials, in one Region. Both give a source of groups and a store of findings; errors of calls
@@ -15,16 +15,19 @@ mod errors;
 mod findings;
 mod hub_client;
 pub mod probe;
+mod queue;
 mod rate_limit;
 pub mod securityhub;
 #[cfg(test)]
 mod testing;
 mod timeouts;
+mod unmodelled;
 
 pub use account::{Account, AccountError, Caller, Clients};
 pub use client::load_config;
 pub use clock::{ClockError, ClockOffset};
 pub use errors::{CallError, describe};
+pub use queue::{NotDelayed, Redelivery};
 pub use timeouts::Timeouts;
 
 /// Runs async work to its end, on this thread.

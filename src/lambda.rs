@@ -5,4 +5,5 @@ pub mod environment;
 pub mod handler;
 pub mod log;
 mod metrics;
+mod redelivery;
 mod timed;

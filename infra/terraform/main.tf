@@ -61,7 +61,7 @@ resource "aws_iam_role_policy" "called_by_the_function" {
 
   policy = jsonencode({
     Version = "2012-10-17"
-    Statement = [
+    Statement = concat([
       {
         Sid    = "ReadSecurityGroups"
         Effect = "Allow"
@@ -89,7 +89,12 @@ resource "aws_iam_role_policy" "called_by_the_function" {
         ]
         Resource = local.hub_arn
       },
-    ]
+      ], [for queue in aws_sqs_queue.change : {
+        Sid      = "BringBackFailedMessages"
+        Effect   = "Allow"
+        Action   = "sqs:ChangeMessageVisibility"
+        Resource = queue.arn
+    }])
   })
 }
 

@@ -10,6 +10,7 @@ use super::ec2::{self, Ec2};
 use super::errors::{CallError, describe};
 use super::hub_client::HubClient;
 use super::probe::{self, Probes};
+use super::queue::{self, NotDelayed, Redelivery};
 use super::rate_limit::HubLimits;
 use super::securityhub::SecurityHub;
 use super::timeouts::Timeouts;
@@ -78,6 +79,11 @@ impl Clients {
             timeouts,
             self.limits.clone(),
         )
+    }
+
+    /// Hides messages of queues for the given times, and returns what failed.
+    pub async fn delay(&self, messages: &[Redelivery], timeouts: Timeouts) -> Vec<NotDelayed> {
+        queue::delay(&self.config, messages, timeouts).await
     }
 
     /// Opens the connections to EC2 and Security Hub, each within this time. The name of each service, and how it went.

@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::hub_client::{Call, HubClient};
+use super::hub_client::{HubClient, call};
 use super::{CallError, Timeouts};
 
 /// Findings of one answer of GetFindings: the most.
@@ -85,11 +85,7 @@ impl HubClient {
         after: Option<String>,
         timeouts: Timeouts,
     ) -> Result<Page, CallError> {
-        let call = Call {
-            name: "GetFindings",
-            method: "POST",
-            path: "/findings",
-        };
+        let call = call("GetFindings", "POST", "/findings");
         let request = GetFindings {
             filters,
             max_results: most,
@@ -104,22 +100,14 @@ impl HubClient {
         findings: &[impl Serialize],
         timeouts: Timeouts,
     ) -> Result<Imported, CallError> {
-        let call = Call {
-            name: "BatchImportFindings",
-            method: "POST",
-            path: "/findings/import",
-        };
+        let call = call("BatchImportFindings", "POST", "/findings/import");
         let request = BatchImportFindings { findings };
         self.call(call, json(&request)?, timeouts).await
     }
 
     /// Whether Security Hub CSPM answers for the account: an error says why not.
     pub(super) async fn describe_hub(&self, timeouts: Timeouts) -> Result<(), CallError> {
-        let call = Call {
-            name: "DescribeHub",
-            method: "GET",
-            path: "/accounts",
-        };
+        let call = call("DescribeHub", "GET", "/accounts");
         let hub: Map<String, Value> = self.call(call, Vec::new(), timeouts).await?;
         if hub.contains_key("HubArn") {
             Ok(())

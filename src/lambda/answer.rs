@@ -42,14 +42,18 @@ pub(super) enum HandlerError {
 }
 
 impl HandlerError {
-    pub(super) fn error_type(&self) -> &'static str {
-        let is_retryable = match self {
+    /// Whether it is worth trying again.
+    pub(super) fn is_retryable(&self) -> bool {
+        match self {
             Self::Engine(error) => error.is_retryable(),
             Self::OutOfTime => true,
             Self::NoFunction(_) => false,
             Self::Scope(error) => error.is_retryable(),
-        };
-        if is_retryable {
+        }
+    }
+
+    pub(super) fn error_type(&self) -> &'static str {
+        if self.is_retryable() {
             RETRYABLE
         } else {
             "NonRetryable"

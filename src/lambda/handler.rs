@@ -1,5 +1,6 @@
 //! The handler: one invocation, from its event to its answer.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -14,6 +15,7 @@ use super::answer::{Answer, HandlerError, answer};
 use super::environment::{self, Environment, StartError};
 use super::log::{self, InvocationLog, Times};
 use super::metrics::{self, Measured};
+use super::redelivery;
 use super::timed::Timed;
 use crate::aws::{AccountError, Caller, Clients, Timeouts, describe};
 use crate::engine::{Engine, RunResult};
@@ -26,6 +28,9 @@ use crate::text::escape;
 const PREWARM_MOST: Duration = Duration::from_secs(1);
 /// What is left of the invocation's time when it answers that it has run out.
 const MARGIN: Duration = Duration::from_millis(500);
+
+/// How long bringing back messages may take in an invocation that has run out of time: a part of [`MARGIN`].
+const REDELIVERY: Duration = Duration::from_millis(300);
 
 /// How long an invocation may take where an emulator, which gives no function ARN, gives no deadline that means anything.
 const EMULATED: Duration = Duration::from_secs(300);
@@ -116,12 +121,22 @@ impl Function {
             Ok((run, times)) => {
                 let total = began.elapsed();
                 log(Times { total, ..times }).run(&run);
+                let retryable = run
+                    .failures
+                    .iter()
+                    .filter(|failed| failed.error.is_retryable());
+                let ids: BTreeSet<_> = retryable
+                    .clone()
+                    .filter_map(|failed| failed.sqs_id.as_deref())
+                    .collect();
                 self.log_metrics(Measured {
                     stats: run.stats.clone(),
                     sweep: run.sweep,
                     failed_messages: run.failures.len(),
+                    not_retryable_messages: run.failures.len() - retryable.count(),
                     ..Measured::default()
                 });
+                self.bring_back(&event.payload, &ids, until).await;
                 if let Some(sweep) = run.sweep.filter(|sweep| sweep.is_complete) {
                     self.process().swept_since = Some(sweep.since);
                 }
@@ -133,10 +148,18 @@ impl Function {
                     ..Times::default()
                 })
                 .failed(&failure);
+                let failed_messages = batch.messages.len();
+                let is_retryable = failure.is_retryable();
                 self.log_metrics(Measured {
-                    failed_messages: batch.messages.len(),
+                    failed_messages,
+                    not_retryable_messages: if is_retryable { 0 } else { failed_messages },
                     ..Measured::default()
                 });
+                if is_retryable {
+                    let messages = batch.messages.iter();
+                    let ids = messages.filter_map(|message| message.sqs_id.as_deref());
+                    self.bring_back(&event.payload, &ids.collect(), until).await;
+                }
                 Err(failure)
             }
         };
@@ -178,6 +201,20 @@ impl Function {
             total: Duration::ZERO,
         };
         Ok((run, times))
+    }
+
+    /// Has failed messages of a queue come back before the queue's visibility timeout is over. Where that fails they come
+    /// back then.
+    async fn bring_back(&self, event: &Value, ids: &BTreeSet<&str>, until: Instant) {
+        let messages = redelivery::of_messages(event, ids);
+        if messages.is_empty() {
+            return;
+        }
+        let least = Instant::now() + REDELIVERY;
+        let timeouts = Timeouts::EVENT.until(Some(until.max(least)));
+        for error in self.clients.delay(&messages, timeouts).await {
+            warn!(why = %escape(&describe(&error)), "failed messages only come back after the queue's visibility timeout");
+        }
     }
 
     fn process(&self) -> MutexGuard<'_, Process> {

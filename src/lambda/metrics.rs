@@ -18,6 +18,8 @@ pub(super) struct Measured {
     pub(super) is_cold: bool,
     /// Messages that did not come to their end.
     pub(super) failed_messages: usize,
+    /// Of these, those for which trying again is of no use.
+    pub(super) not_retryable_messages: usize,
     /// Exemptions of the settings file that do not hold.
     pub(super) refused_exemptions: usize,
 }
@@ -34,6 +36,7 @@ fn line(function_name: &str, measured: &Measured, now: Timestamp) -> Value {
         sweep,
         is_cold,
         failed_messages,
+        not_retryable_messages,
         refused_exemptions,
     } = measured;
     let count = |name, value: u64| (name, "Count", Value::from(value));
@@ -47,6 +50,7 @@ fn line(function_name: &str, measured: &Measured, now: Timestamp) -> Value {
         count("EventsIgnored", stats.ignored),
         count("EventsForeign", stats.foreign),
         count("MessagesFailed", size(*failed_messages)),
+        count("MessagesNotRetryable", size(*not_retryable_messages)),
         count("StaleReads", stats.stale_reads),
         count("ExemptionsRefused", size(*refused_exemptions)),
         count("ColdStart", u64::from(*is_cold)),

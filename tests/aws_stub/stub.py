@@ -17,6 +17,7 @@ from .ec2 import LISTS, Ec2
 from .hub import SecurityHub
 from .races import Pause, Quota
 from .server import Server
+from .sqs import Sqs
 
 SIGNED = re.compile(r"Credential=([^/]+)/\d+/([^/]+)/([^/]+)/")
 HUB_OPERATIONS = {("POST", "/findings/import"): "BatchImportFindings", ("POST", "/findings"): "GetFindings", ("GET", "/accounts"): "DescribeHub"}
@@ -30,6 +31,8 @@ QUOTAS = {
     "DescribeSecurityGroupRules": (20, 100),
     "DescribeVpcs": (20, 100),
 }
+# The action that allows an operation, where it has another name.
+ACTIONS = {"ChangeMessageVisibilityBatch": "ChangeMessageVisibility"}
 # What the stub signs its own calls to moto with: moto reads the service and the Region from there, and checks no signature.
 AUTHORIZATION = "AWS4-HMAC-SHA256 Credential=x/20261124/{region}/{service}/aws4_request, SignedHeaders=host, Signature=x"
 
@@ -49,7 +52,7 @@ class Call:
 
 
 class AwsStub:
-    # (access key, "service:Operation") of every call of this process: tests/infra compares the function's with its role.
+    # (access key, "service:Action") of every call of this process: tests/infra compares the function's with its role.
     seen = set()
 
     def __init__(self, account="123456789012", moto_port=None, tls=None, is_open=True):
@@ -59,6 +62,7 @@ class AwsStub:
         self.pauses = []
         self.ec2 = Ec2(account, self.ask_moto_ec2 if moto_port else None)
         self.hub = SecurityHub(account, self.mirror_in_moto if moto_port else None)
+        self.sqs = Sqs()
         self.reset()
         self.server = Server(self.answer, tls, is_open)
         self.endpoint = f"{'https' if tls else 'http'}://127.0.0.1:{self.server.port}"
@@ -75,6 +79,7 @@ class AwsStub:
         self.spoil = None  # (operation, request, Reply) -> Reply, Raw, or DROP: what becomes of the answer on its way
         self.ec2.reset()
         self.hub.reset()
+        self.sqs.reset()
 
     def open(self):
         self.server.open()
@@ -129,7 +134,7 @@ class AwsStub:
         with self.lock:
             self.calls.append(call)
             if call.access_key:
-                self.seen.add((call.access_key, f"{call.service}:{operation}"))
+                self.seen.add((call.access_key, f"{call.service}:{ACTIONS.get(operation, operation)}"))
         self.wait_for(call, "request")
         try:
             reply = self.reply_to(call, request)
@@ -176,6 +181,8 @@ class AwsStub:
                 return self.hub.get_findings(call.request)
             case "DescribeHub":
                 return self.hub.describe_hub(call.request)
+            case "ChangeMessageVisibilityBatch":
+                return self.sqs.change_message_visibility_batch(call.request)
             case operation if operation in LISTS and (self.moto_port or operation == "DescribeSecurityGroups"):
                 return self.ec2.describe(call.region, operation, call.request)
         if self.moto_port:
@@ -216,7 +223,10 @@ def http_date(seconds):
 
 
 def operation_of(request):
-    """The operation's name, and what was asked: EC2's and STS's form, or Security Hub's JSON."""
+    """The operation's name, and what was asked: EC2's and STS's form, SQS's or Security Hub's JSON."""
+    target = request.headers.get("x-amz-target")
+    if target:
+        return target.rpartition(".")[2], json.loads(request.body)
     if request.path == "/" and request.method == "POST":
         form = dict(urllib.parse.parse_qsl(request.body.decode(), keep_blank_values=True))
         return form.get("Action", "?"), form

@@ -1,15 +1,14 @@
+use std::time::Instant;
+
 use aws_smithy_runtime_api::client::result::ConnectorError;
-use serde_json::json;
+use aws_types::service_config::ServiceConfigKey;
+use serde_json::{Value, json};
 
 use super::*;
 use crate::aws::describe;
 use crate::aws::testing::{Answer, Request, config, config_of_connector, silent_config};
 
-const CALL: Call = Call {
-    name: "GetFindings",
-    method: "POST",
-    path: "/findings",
-};
+const CALL: Call = super::call("GetFindings", "POST", "/findings");
 
 async fn call(config: &SdkConfig) -> Result<Value, CallError> {
     let request = br#"{"MaxResults":1}"#.to_vec();
@@ -243,22 +242,6 @@ async fn an_answer_that_cannot_be_read_is_asked_for_once() {
     insta::assert_snapshot!(describe(&error), @"an answer that cannot be read: 13 bytes: EOF while parsing a list at line 1 column 13");
     assert!(error.is_retryable());
     assert_eq!(requests.lock().unwrap().len(), 1);
-}
-
-#[test]
-fn the_header_names_the_error_where_it_is_there() {
-    let error = error_in(
-        br#"{"message":"m"}"#,
-        Some("AccessDeniedException:http://x"),
-    );
-    assert_eq!(
-        (error.code(), error.message()),
-        (Some("AccessDeniedException"), Some("m"))
-    );
-    let error = error_in(b"", Some("Throttled"));
-    assert_eq!((error.code(), error.message()), (Some("Throttled"), None));
-    let error = error_in(b"<html>", None);
-    assert_eq!((error.code(), error.message()), (None, None));
 }
 
 #[tokio::test]
