@@ -1,26 +1,34 @@
 //! Where a group is: the Region and partition that its ARN, the command line or the environment tells.
 
-use anyhow::{anyhow, bail};
+use anyhow::bail;
 use sg_trust::model::{Partition, Region, SecurityGroup};
 
-/// A Region's code.
-pub(crate) fn parse_region(text: &str) -> Result<Region, String> {
+#[derive(Debug, Clone, Copy, thiserror::Error)]
+#[error("not a Region's code, such as eu-west-1")]
+pub(crate) struct NotARegion;
+
+/// A variable of the environment that should name a Region.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("{variable} is {text:?}: {NotARegion}")]
+pub(crate) struct WrongVariable {
+    variable: &'static str,
+    text: String,
+}
+
+pub(crate) fn parse_region(text: &str) -> Result<Region, NotARegion> {
     let region = Region::new(text);
-    if region.is_well_formed() {
-        Ok(region)
-    } else {
-        Err("not a Region's code, such as eu-west-1".to_owned())
-    }
+    region.is_well_formed().then_some(region).ok_or(NotARegion)
 }
 
 /// The Region that `AWS_REGION` names, else `AWS_DEFAULT_REGION`.
-pub(crate) fn region_of_environment() -> anyhow::Result<Option<Region>> {
+pub(crate) fn region_of_environment() -> Result<Option<Region>, WrongVariable> {
     for variable in ["AWS_REGION", "AWS_DEFAULT_REGION"] {
         match std::env::var(variable) {
             Ok(text) if !text.is_empty() => {
                 let region = parse_region(&text);
-                let region = region.map_err(|why| anyhow!("{variable} is {text:?}: {why}"))?;
-                return Ok(Some(region));
+                return region
+                    .map(Some)
+                    .map_err(|NotARegion| WrongVariable { variable, text });
             }
             _ => {}
         }
@@ -49,14 +57,16 @@ pub(crate) fn with_partition(region: &Region) -> (Partition, Region) {
 #[derive(Debug)]
 pub(crate) struct Regions {
     given: Option<Region>,
-    environment: Result<Option<Region>, String>,
+    environment: Result<Option<Region>, WrongVariable>,
 }
 
 impl Regions {
     /// By `--region`, else by the environment.
     pub(crate) fn new(given: Option<Region>) -> Self {
-        let environment = region_of_environment().map_err(|error| error.to_string());
-        Self { given, environment }
+        Self {
+            given,
+            environment: region_of_environment(),
+        }
     }
 
     /// The same where a Region is of use but not needed: a wrong one in the environment counts as none.
@@ -86,7 +96,7 @@ impl Regions {
             (None, Some(given)) => Ok(Some(with_partition(given))),
             (None, None) => match &self.environment {
                 Ok(region) => Ok(region.as_ref().map(with_partition)),
-                Err(problem) => bail!("{problem}"),
+                Err(wrong) => Err(wrong.clone().into()),
             },
         }
     }

@@ -13,14 +13,14 @@ use crate::region::{place_of, region_of_environment};
 /// A Region that no group and no event names: it stands in no output, and equals no other.
 const NO_REGION: &str = "unknown";
 
-/// An account's id.
-pub(crate) fn parse_account(text: &str) -> Result<AccountId, String> {
+#[derive(Debug, Clone, Copy, thiserror::Error)]
+#[error("not the 12 digits of an account")]
+pub(crate) struct NotAnAccount;
+
+pub(crate) fn parse_account(text: &str) -> Result<AccountId, NotAnAccount> {
     let account = AccountId::new(text);
-    if account.is_well_formed() {
-        Ok(account)
-    } else {
-        Err("not the 12 digits of an account".to_owned())
-    }
+    let is_one = account.is_well_formed();
+    is_one.then_some(account).ok_or(NotAnAccount)
 }
 
 /// What the command line tells.
