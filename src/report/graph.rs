@@ -24,7 +24,8 @@ pub mod reach;
 pub mod reach_json;
 pub mod table;
 
-use columns::{Cell, Columns, Style, fit, wrap};
+pub use columns::wrap;
+use columns::{Cell, Columns, Style, fit};
 
 /// How wide the name of a group is at the end of an edge: two of them with the ports fit into 100 columns.
 const EDGE_WIDTH: usize = 40;

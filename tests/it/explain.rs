@@ -1,6 +1,7 @@
 //! `explain`: which group is meant, and in which Region.
 
 use serde_json::{Value, json};
+use unicode_width::UnicodeWidthStr as _;
 
 use crate::cli::{Run, run};
 
@@ -74,4 +75,33 @@ fn the_commands_have_the_region_that_is_given() {
     let contradicted = region(&["sg-0d", "--region", "eu-west-1"]).unwrap_err();
     insta::assert_snapshot!(contradicted, @"sg-trust: standard input: security group sg-0d: its SecurityGroupArn says eu-central-1, and --region says eu-west-1: leave --region out, or give it with the groups of that Region alone");
     assert_eq!(explain(&["sg-0a", "--region", "nonsense"]).code, 2);
+}
+
+/// Commands, and the line that an exemption needs, are there to be copied; the rest fits into a terminal.
+#[test]
+fn what_is_no_command_fits_into_100_columns() {
+    let names = [
+        "x",
+        "the-web-frontend-of-the-shop-in-production",
+        "ランニングシャツのグループ",
+        "名 a",
+    ];
+    let pair = |name: &str| json!({"GroupId": "sg-0aaaaaaaaaaaaaaaa", "GroupName": name, "UserId": "123456789012"});
+    let of_ports = |port: u16| json!({"IpProtocol": "udp", "FromPort": port, "ToPort": port + 5, "UserIdGroupPairs": names.map(pair)});
+    let mut permissions: Vec<_> = (0..12).map(|place| of_ports(place * 5000)).collect();
+    permissions.push(json!({"IpProtocol": "-1", "UserIdGroupPairs": names.map(pair)}));
+    let group = json!({"GroupId": "sg-0123456789abcdef0", "GroupName": names[1], "IpPermissions": permissions});
+    let Run { out, err, .. } = run(&["explain", names[1], "--groups", "-"], &group.to_string());
+    let is_to_be_copied = |line: &str| line.contains(": aws ec2 ") || line.contains("allow = ");
+    let wide: Vec<_> = out
+        .lines()
+        .filter(|line| line.width() > 100 && !is_to_be_copied(line))
+        .collect();
+    assert!(
+        wide.is_empty() && out.contains("┄") | out.contains("─"),
+        "{wide:#?}{err}"
+    );
+    for id in ["sg-0aaaaaaaaaaaaaaaa", "sg-0123456789abcdef0"] {
+        assert!(out.contains(id), "{out}");
+    }
 }

@@ -15,6 +15,7 @@ use sg_trust::policy::{
     Reading, Reason, ReferencedGroups, Settings, Source, Verdict, Violation, day_of,
 };
 use sg_trust::remediation::command::Fix;
+use sg_trust::report::graph::wrap;
 use sg_trust::report::prose::{
     describe_allow, describe_difference, describe_exemption, describe_group, describe_source,
     ranges,
@@ -44,6 +45,9 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "REGION", value_parser = parse_region)]
     region: Option<Region>,
 }
+
+/// The width of a terminal, in columns.
+const WIDTH: u16 = 100;
 
 /// The group with this id; else the only one with this name.
 fn find<'g>(
@@ -137,24 +141,20 @@ fn describe(
     region: Option<&Region>,
     today: Date,
 ) -> anyhow::Result<String> {
-    let mut out = format!(
-        "{} [{}]\n",
-        sg_trust::report::prose::describe_violation(group, violation),
-        violation.reason
-    );
+    let sentence = sg_trust::report::prose::describe_violation(group, violation);
+    let mut out = wrapped(&format!("{sentence} [{}]", violation.reason), "");
     let fix = Fix::new(&group.group_id, violation, region);
-    let note = fix.note.map(|note| ("note", note));
+    if let Some(note) = fix.note {
+        out += &wrapped(&format!("note: {}", escape(&note)), "  ");
+    }
+    // A command stays on one line, to be copied.
     let authorize = fix.authorize.map(|command| ("allow first", command));
     let revoke = fix.revoke.into_iter().map(|one| ("then revoke", one));
-    for (what, text) in note.into_iter().chain(authorize).chain(revoke) {
+    for (what, text) in authorize.into_iter().chain(revoke) {
         let _ = writeln!(out, "  {what}: {}", escape(&text));
     }
-    let _ = writeln!(
-        out,
-        "  severity {}: {}",
-        violation.severity,
-        origin(policy, violation)
-    );
+    let origin = origin(policy, violation);
+    out += &wrapped(&format!("severity {}: {origin}", violation.severity), "  ");
     for exemption in &policy.exemptions {
         let id = escape(&exemption.id);
         let words = match exemption.consider(group, violation, today) {
@@ -171,7 +171,7 @@ fn describe(
                 format!("does not cover it: {}", describe_difference(&difference))
             }
         };
-        let _ = writeln!(out, "  exemption {id} {words}");
+        out += &wrapped(&format!("exemption {id} {words}"), "  ");
     }
     if violation.exemption.is_none() {
         let allow = Allow::just(&violation.protocol, &violation.ports);
@@ -179,6 +179,13 @@ fn describe(
         let _ = writeln!(out, "  an exemption would need: {}", escape(&line));
     }
     Ok(out + "\n")
+}
+
+/// The text over as many lines as it needs, those behind the first indented by two spaces more.
+fn wrapped(text: &str, indent: &str) -> String {
+    let words: Vec<_> = text.split(' ').map(str::to_owned).collect();
+    let text = wrap(&words, &format!("  {indent}"));
+    text.strip_prefix("  ").unwrap_or(&text).to_owned()
 }
 
 /// How the severity of a violation came about.
@@ -332,7 +339,8 @@ fn table<const N: usize>(header: [&str; N]) -> Table {
     let mut table = Table::new();
     table
         .load_style(presets::UTF8_HORIZONTAL_ONLY)
-        .set_content_arrangement(ContentArrangement::Disabled)
+        .set_content_arrangement(ContentArrangement::Dynamic)
+        .set_width(WIDTH)
         .set_header(header);
     table
 }

@@ -131,7 +131,7 @@ pub(super) fn fit(text: &str, width: usize) -> Cow<'_, str> {
 }
 
 /// Pieces that belong together one behind the other, over as many lines as they need.
-pub(super) fn wrap(pieces: &[String], indent: &str) -> String {
+pub fn wrap(pieces: &[String], indent: &str) -> String {
     let mut out = String::new();
     let mut line = indent.to_owned();
     for piece in pieces {
