@@ -93,6 +93,54 @@ pub fn utf16_len(text: &str) -> usize {
     text.chars().map(char::len_utf16).sum()
 }
 
+/// Longest value that [`plain_problem`] quotes, in UTF-16 units.
+const QUOTED: usize = 80;
+
+/// The message of a parser that serde made, in the words of its format, in which an object is called `object`.
+#[must_use]
+pub fn plain_problem(message: &str, object: &str) -> String {
+    let (message, place) = match message.rsplit_once(" at line ") {
+        Some((message, place)) => (message, format!(" at line {place}")),
+        None => (message, String::new()),
+    };
+    let wrong = message
+        .strip_prefix("invalid type: ")
+        .or_else(|| message.strip_prefix("invalid value: "));
+    let plain =
+        if let Some((found, expected)) = wrong.and_then(|wrong| wrong.rsplit_once(", expected ")) {
+            let found = match found.split_once(' ') {
+                Some(("string", value)) => format!("the string {}", truncate(value, QUOTED)),
+                Some(("integer" | "boolean", value)) => value.trim_matches('`').to_owned(),
+                Some(("floating", value)) => value
+                    .trim_start_matches("point ")
+                    .trim_matches('`')
+                    .to_owned(),
+                _ if found == "map" => object.to_owned(),
+                _ if found == "sequence" => "a list".to_owned(),
+                _ => found.to_owned(),
+            };
+            let expected = match expected {
+                "a sequence" => "a list",
+                "a map" => object,
+                "a TOML datetime" => "a date without quotes",
+                other => other,
+            };
+            format!("is {found}, and must be {expected}")
+        } else if let Some(place) = message.strip_prefix("EOF while parsing ") {
+            match place {
+                "a value" => "it is cut off".to_owned(),
+                place => format!("it is cut off in {place}"),
+            }
+        } else if let Some(name) = message.strip_prefix("missing field ") {
+            format!("{name} is missing")
+        } else if let Some(name) = message.strip_prefix("duplicate field ") {
+            format!("{name} stands there twice")
+        } else {
+            message.to_owned()
+        };
+    plain + &place
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;

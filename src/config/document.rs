@@ -5,7 +5,7 @@ use std::ops::Range;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use crate::text::escape;
+use crate::text::{escape, plain_problem};
 
 /// A settings file that cannot be used, or a part of it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -97,7 +97,12 @@ impl<'a> Document<'a> {
             // Only a key that stands there twice is not in the table.
             path.extend((error.message() == "duplicate key").then(|| named.to_owned()));
         }
-        self.error_at(&place, &path, error.message())
+        let problem = plain_problem(error.message(), "a table");
+        let problem = match problem.strip_prefix("is ") {
+            Some(_) => format!("it {problem}"),
+            None => problem,
+        };
+        self.error_at(&place, &path, &problem)
     }
 
     fn error_at(&self, place: &Range<usize>, path: &[String], problem: &str) -> SettingsError {

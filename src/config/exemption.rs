@@ -149,10 +149,8 @@ impl ExemptionTable {
                     Err(Wrong::at(allow, does_not_hold("it allows nothing".to_owned())))
                 }
                 AllowValue::Tables(tables) => {
-                    let traffic = tables
-                        .iter()
-                        .map(AllowTable::read)
-                        .collect::<Result<_, _>>();
+                    let traffic = tables.iter().map(|table| table.read(allow));
+                    let traffic = traffic.collect::<Result<_, _>>();
                     traffic
                         .map(Allow::Traffic)
                         .map_err(|wrong| wrong.explained(does_not_hold))
@@ -163,10 +161,16 @@ impl ExemptionTable {
 }
 
 impl AllowTable {
-    fn read(&self) -> Result<AllowedTraffic, Wrong> {
-        let ranges = self.ports.get_ref();
+    /// The value that it stands in is for errors.
+    fn read(&self, allow: &Spanned<AllowValue>) -> Result<AllowedTraffic, Wrong> {
+        let missing = |what: &str| Wrong::at(allow, format!("{what}: write {ALLOWS}"));
+        let ports = self.ports.as_ref();
+        let ports = ports.ok_or_else(|| missing("it has no `ports`"))?;
+        let protocol = self.protocol.as_ref();
+        let protocol = protocol.ok_or_else(|| missing("it has no `protocol`"))?;
+        let ranges = ports.get_ref();
         if ranges.is_empty() {
-            return Err(Wrong::at(&self.ports, "it has no range of ports"));
+            return Err(Wrong::at(ports, "it has no range of ports"));
         }
         let port = |Whole(number): &Whole| u16::try_from(*number).ok();
         let range = |range: &Spanned<Vec<Whole>>| {
@@ -185,29 +189,29 @@ impl AllowTable {
             })
         };
         Ok(AllowedTraffic {
-            protocol: self.protocol()?,
+            protocol: read_protocol(protocol)?,
             ports: ranges.iter().map(range).collect::<Result<PortSet, _>>()?,
         })
     }
+}
 
-    fn protocol(&self) -> Result<Protocol, Wrong> {
-        let (number, shown) = match self.protocol.get_ref() {
-            ProtocolValue::Text(name) => match Protocol::new(name) {
-                protocol if protocol.has_port_members() => return Ok(protocol),
-                _ => (name.parse().ok(), format!("{name:?}")),
-            },
-            ProtocolValue::Number(number) => (i64::try_from(*number).ok(), number.to_string()),
-        };
-        number
-            .filter(|number| (-1..=PROTOCOLS).contains(number))
-            .map(Protocol::from_number)
-            .ok_or_else(|| {
-                let problem = format!(
-                    "{shown} is not \"tcp\", \"udp\", \"icmp\", \"icmpv6\", another protocol's number, or -1 for all of them"
-                );
-                Wrong::at(&self.protocol, problem)
-            })
-    }
+fn read_protocol(protocol: &Spanned<ProtocolValue>) -> Result<Protocol, Wrong> {
+    let (number, shown) = match protocol.get_ref() {
+        ProtocolValue::Text(name) => match Protocol::new(name) {
+            protocol if protocol.has_port_members() => return Ok(protocol),
+            _ => (name.parse().ok(), format!("{name:?}")),
+        },
+        ProtocolValue::Number(number) => (i64::try_from(*number).ok(), number.to_string()),
+    };
+    number
+        .filter(|number| (-1..=PROTOCOLS).contains(number))
+        .map(Protocol::from_number)
+        .ok_or_else(|| {
+            let problem = format!(
+                "{shown} is not \"tcp\", \"udp\", \"icmp\", \"icmpv6\", another protocol's number, or -1 for all of them"
+            );
+            Wrong::at(protocol, problem)
+        })
 }
 
 fn reason(reason: &Spanned<String>) -> Result<String, Wrong> {

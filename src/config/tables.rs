@@ -89,8 +89,8 @@ pub(super) enum AllowValue {
     expecting = "a table such as { protocol = \"tcp\", ports = [[1024, 65535]] }"
 )]
 pub(super) struct AllowTable {
-    pub(super) protocol: Spanned<ProtocolValue>,
-    pub(super) ports: Spanned<Vec<Spanned<Vec<Whole>>>>,
+    pub(super) protocol: Option<Spanned<ProtocolValue>>,
+    pub(super) ports: Option<Spanned<Vec<Spanned<Vec<Whole>>>>>,
 }
 
 /// A whole number of any size.

@@ -80,27 +80,27 @@ fn what_is_wrong_is_said_with_file_line_and_key() {
     policy.toml:3: max_open_ports: 0 is not between 1 and 65535
     policy.toml:1: max_open_ports: 65536 is not between 1 and 65535
     policy.toml:1: max_open_ports: 99999999999999999999 is not between 1 and 65535
-    policy.toml:1: max_open_ports: invalid type: floating point `1000.5`, expected a whole number
-    policy.toml:1: max_open_ports: invalid type: string "x", expected a whole number
+    policy.toml:1: max_open_ports: it is 1000.5, and must be a whole number
+    policy.toml:1: max_open_ports: it is the string "x", and must be a whole number
     policy.toml:1: severity: "low" is not LOW, MEDIUM, HIGH or CRITICAL
     policy.toml:1: severity: "INFORMATIONAL" is not LOW, MEDIUM, HIGH or CRITICAL
-    policy.toml:1: severity: invalid type: integer `3`, expected a string
+    policy.toml:1: severity: it is 3, and must be a string
     policy.toml:1: severity: string values must be quoted, expected literal string
     policy.toml:1: reading: "both" is not "effective" or "reference"
     policy.toml:3: related_requirements: "" is not 1 to 63 characters, as Security Hub takes them
-    policy.toml:1: related_requirements: invalid type: string "a", expected a sequence
+    policy.toml:1: related_requirements: it is the string "a", and must be a list
     policy.toml:2: max_open_ports: 0 is not between 1 and 65535
-    policy.toml:1: rule_ids: invalid type: integer `1`, expected a boolean
+    policy.toml:1: rule_ids: it is 1, and must be a boolean
     policy.toml:2: reading: duplicate key
-    policy.toml:1: sensitivity: invalid type: integer `3`, expected a table
-    policy.toml:2: sensitivity.tag: invalid type: integer `3`, expected a string
-    policy.toml:1: sensitivity: missing field `levels`
+    policy.toml:1: sensitivity: it is 3, and must be a table
+    policy.toml:2: sensitivity.tag: it is 3, and must be a string
+    policy.toml:1: sensitivity: `levels` is missing
     policy.toml:3: sensitivity.tag: duplicate key
-    policy.toml:2: sensitivity.levels: invalid type: string "tag = 3\nseverity = 4\n", expected a sequence
+    policy.toml:2: sensitivity.levels: it is the string "tag = 3\nseverity = 4\n", and must be a list
     policy.toml:2: sensitivity.tag: invalid basic string, expected `"`
-    policy.toml:1: exemption: invalid type: integer `3`, expected a sequence
-    policy.toml:1: exemption: invalid type: integer `3`, expected a table
-    policy.toml:6: exemption.source: invalid type: integer `3`, expected "self", "any", "same-account", a group's id, or { id = "sg-…", account = "…" }
+    policy.toml:1: exemption: it is 3, and must be a list
+    policy.toml:1: exemption: it is 3, and must be a table
+    policy.toml:6: exemption.source: it is 3, and must be "self", "any", "same-account", a group's id, or { id = "sg-…", account = "…" }
     policy.toml:1: key with no value, expected `=`
     policy.toml:1: exemption: unclosed table, expected `]`
     "#);
@@ -227,8 +227,6 @@ fn exemptions_that_are_not_written_well_are_errors_of_the_file() {
         "selfservice = true",
         "allow = 3",
         "allow = true",
-        "allow = { protocol = \"tcp\" }",
-        "allow = { ports = [[0, 1]] }",
         "allow = { protocol = [], ports = [[0, 1]] }",
         "allow = { protocol = 99999999999999999999, ports = [[0, 1.5]] }",
         "allow = { protocol = \"tcp\", ports = \"0-1\" }",
@@ -248,37 +246,35 @@ fn exemptions_that_are_not_written_well_are_errors_of_the_file() {
     policy.toml:6: exemption.reason: "            " is shorter than 10 characters: say why the risk is accepted
     policy.toml:6: exemption.reason: "ㅤㅤㅤㅤㅤㅤㅤㅤㅤㅤ" is shorter than 10 characters: say why the risk is accepted
     policy.toml:7: exemption.owner: it is empty
-    policy.toml:7: exemption.until: invalid type: string "2027-06-30", expected a TOML datetime
+    policy.toml:7: exemption.until: it is the string "2027-06-30", and must be a date without quotes
     policy.toml:7: exemption.until: invalid date, expected day between 01 and 28
     policy.toml:7: exemption.until: 2027-06-30T00:00:00Z is not a day such as 2027-06-30
     policy.toml:6: exemption.target.id: "vpc-1" is not a security group's id
     policy.toml:6: exemption.target.vpc: "sg-1" is not a VPC's id
     policy.toml:6: exemption.target.account: "1234" is not an account's 12 digits
-    policy.toml:6: exemption.target.account: invalid type: integer `123456789012`, expected a string
+    policy.toml:6: exemption.target.account: it is 123456789012, and must be a string
     policy.toml:6: exemption.target.tag: a tag is "key" or "key=value"
     policy.toml:6: exemption.target: unknown field `vpcs`, expected one of `id`, `name`, `vpc`, `account`, `tag`, `default`
-    policy.toml:6: exemption.target.default: invalid type: string "yes", expected a boolean
-    policy.toml:6: exemption.target: invalid type: string "vpc-0a", expected a table such as { id = "sg-…" } or { tag = "key=value" }
+    policy.toml:6: exemption.target.default: it is the string "yes", and must be a boolean
+    policy.toml:6: exemption.target: it is the string "vpc-0a", and must be a table such as { id = "sg-…" } or { tag = "key=value" }
     policy.toml:6: exemption.source: "all" is not one of "self", "any", "same-account", a group's id, or { id = "sg-…", account = "…" }
-    policy.toml:6: exemption.source: invalid type: integer `3`, expected "self", "any", "same-account", a group's id, or { id = "sg-…", account = "…" }
-    policy.toml:6: exemption.source: missing field `account`
+    policy.toml:6: exemption.source: it is 3, and must be "self", "any", "same-account", a group's id, or { id = "sg-…", account = "…" }
+    policy.toml:6: exemption.source: `account` is missing
     policy.toml:6: exemption.source.id: "x" is not a security group's id
-    policy.toml:6: exemption.source: missing field `id`
+    policy.toml:6: exemption.source: `id` is missing
     policy.toml:6: exemption.source.account: "1" is not an account's 12 digits
-    policy.toml:7: exemption.self_service: invalid type: string "yes", expected a boolean
+    policy.toml:7: exemption.self_service: it is the string "yes", and must be a boolean
     policy.toml:7: exemption: unknown field `selfservice`, expected one of `id`, `reason`, `owner`, `until`, `target`, `source`, `allow`, `self_service`
-    policy.toml:6: exemption.allow: invalid type: integer `3`, expected "all-traffic", { protocol = "tcp", ports = [[1024, 65535]] }, or a list of such tables
-    policy.toml:6: exemption.allow: invalid type: boolean `true`, expected "all-traffic", { protocol = "tcp", ports = [[1024, 65535]] }, or a list of such tables
-    policy.toml:6: exemption.allow: missing field `ports`
-    policy.toml:6: exemption.allow: missing field `protocol`
-    policy.toml:6: exemption.allow.protocol: invalid type: sequence, expected a protocol's name or number
-    policy.toml:6: exemption.allow.ports: invalid type: floating point `1.5`, expected a whole number
-    policy.toml:6: exemption.allow.ports: invalid type: string "0-1", expected a sequence
-    policy.toml:6: exemption.allow.ports: invalid type: integer `443`, expected a sequence
-    policy.toml:6: exemption.allow.ports: invalid type: string "a", expected a whole number
+    policy.toml:6: exemption.allow: it is 3, and must be "all-traffic", { protocol = "tcp", ports = [[1024, 65535]] }, or a list of such tables
+    policy.toml:6: exemption.allow: it is true, and must be "all-traffic", { protocol = "tcp", ports = [[1024, 65535]] }, or a list of such tables
+    policy.toml:6: exemption.allow.protocol: it is a list, and must be a protocol's name or number
+    policy.toml:6: exemption.allow.ports: it is 1.5, and must be a whole number
+    policy.toml:6: exemption.allow.ports: it is the string "0-1", and must be a list
+    policy.toml:6: exemption.allow.ports: it is 443, and must be a list
+    policy.toml:6: exemption.allow.ports: it is the string "a", and must be a whole number
     policy.toml:6: exemption.allow: unknown field `port`, expected `protocol` or `ports`
-    policy.toml:6: exemption.allow: invalid type: string "all-traffic", expected a table such as { protocol = "tcp", ports = [[1024, 65535]] }
-    policy.toml:1: exemption: missing field `target`
+    policy.toml:6: exemption.allow: it is the string "all-traffic", and must be a table such as { protocol = "tcp", ports = [[1024, 65535]] }
+    policy.toml:1: exemption: `target` is missing
     policy.toml:8: exemption.id: another exemption has the id "a" too
     "#);
 }
@@ -296,6 +292,8 @@ fn an_exemption_that_excuses_more_than_it_may_does_not_hold() {
         "target = { tag = \"aws:cloudformation:stack-name=web\" }",
         "allow = \"everything\"",
         "allow = []",
+        "allow = { protocol = \"50\" }",
+        "allow = [{ ports = [[0, 1]] }]",
         "allow = { protocol = \"tcp\", ports = [] }",
         "allow = { protocol = \"tcp\", ports = [[0]] }",
         "allow = { protocol = \"tcp\", ports = [[0, 1, 2]] }",
@@ -330,6 +328,8 @@ fn an_exemption_that_excuses_more_than_it_may_does_not_hold() {
     policy.toml:6: exemption.target: exemption "a" does not hold: it matches only by a tag that people choose, so whoever may set that could excuse a group: match by id, vpc, default = true or a tag whose value AWS chooses (aws:eks:cluster-name, aws:autoscaling:groupName) too, or say self_service = true
     policy.toml:6: exemption.allow: exemption "a" does not hold: "everything" is not "all-traffic", { protocol = "tcp", ports = [[1024, 65535]] }, or a list of such tables
     policy.toml:6: exemption.allow: exemption "a" does not hold: it allows nothing
+    policy.toml:6: exemption.allow: exemption "a" does not hold: it has no `ports`: write "all-traffic", { protocol = "tcp", ports = [[1024, 65535]] }, or a list of such tables
+    policy.toml:6: exemption.allow: exemption "a" does not hold: it has no `protocol`: write "all-traffic", { protocol = "tcp", ports = [[1024, 65535]] }, or a list of such tables
     policy.toml:6: exemption.allow.ports: exemption "a" does not hold: it has no range of ports
     policy.toml:6: exemption.allow.ports: exemption "a" does not hold: [0] is not a range of ports, first and last from 0 to 65535, such as [1024, 65535]
     policy.toml:6: exemption.allow.ports: exemption "a" does not hold: [0, 1, 2] is not a range of ports, first and last from 0 to 65535, such as [1024, 65535]

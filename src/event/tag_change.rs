@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::{Action, Kind, Trigger, group_of_arn, tagged};
+use crate::text::{escape, truncate};
 
 pub(super) fn classify(detail: &Value, resources: &[&str], trigger: &mut Trigger) {
     trigger.kind = Kind::TagChange;
@@ -13,7 +14,11 @@ pub(super) fn classify(detail: &Value, resources: &[&str], trigger: &mut Trigger
             Action::Evaluate(tagged(groups.into_iter().map(|(_, _, id)| id).collect()))
         }
         (Some(service), Some(kind), _) if (service, kind) != ("ec2", "security-group") => {
-            Action::Ignore(format!("a change of tags of {service:?} {kind:?}"))
+            let what = escape(service).into_owned() + " " + &escape(kind);
+            Action::Ignore(format!(
+                "the tags of another resource than a security group changed: {}",
+                truncate(&what, 80)
+            ))
         }
         _ => Action::Sweep(Some(
             "a change of tags that does not name its security group".to_owned(),

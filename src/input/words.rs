@@ -1,12 +1,10 @@
 //! What is wrong with a group, in words without the parser's.
 
-use std::borrow::Cow;
-
 use super::kind::GIVE_GROUPS;
 use super::members::Members;
 use super::strict::{Rules, Strict};
 use crate::model::SecurityGroup;
-use crate::text::truncate;
+use crate::text::{plain_problem, truncate};
 
 /// Longest description of what is wrong, in UTF-16 units: a value of the file may stand in it.
 const PROBLEM: usize = 600;
@@ -30,12 +28,12 @@ pub(super) fn explain(json: &str, members: &Members<'_>, rules: &'static Rules) 
         path => format!("{group}: {path}"),
     };
     let problem = words(error.inner());
-    let problem = match problem.split_once(" field `") {
-        Some(("missing", name)) => {
-            let name = name.trim_end_matches('`');
-            format!("{place} has no `{name}`{}", advice(name))
-        }
-        Some(("duplicate", name)) => format!("{place} has `{name} twice"),
+    let problem = match problem
+        .strip_prefix('`')
+        .and_then(|rest| rest.split_once("` "))
+    {
+        Some((name, "is missing")) => format!("{place} has no `{name}`{}", advice(name)),
+        Some((name, "stands there twice")) => format!("{place} has `{name}` twice"),
         _ => format!("{place} {problem}"),
     };
     truncate(&problem, PROBLEM).into_owned()
@@ -60,23 +58,5 @@ pub(super) fn words(error: &serde_json::Error) -> String {
     let text = text
         .rsplit_once(" at line ")
         .map_or(text.as_str(), |(problem, _)| problem);
-    let wrong = text
-        .strip_prefix("invalid type: ")
-        .or_else(|| text.strip_prefix("invalid value: "));
-    let Some((found, expected)) = wrong.and_then(|wrong| wrong.rsplit_once(", expected ")) else {
-        return truncate(text, PROBLEM).into_owned();
-    };
-    let found = match found.split_once(' ') {
-        Some(("string", value)) => Cow::Owned(format!("the string {}", truncate(value, 80))),
-        Some(("integer" | "boolean", value)) => Cow::Borrowed(value.trim_matches('`')),
-        Some(("floating", value)) => {
-            Cow::Borrowed(value.trim_start_matches("point ").trim_matches('`'))
-        }
-        _ => match found {
-            "map" => "an object".into(),
-            "sequence" => "a list".into(),
-            other => other.into(),
-        },
-    };
-    format!("is {found}, and must be {expected}")
+    truncate(&plain_problem(text, "an object"), PROBLEM).into_owned()
 }

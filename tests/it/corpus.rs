@@ -126,7 +126,7 @@ const EVENTS: &[(&str, &str)] = &[
     ),
     (
         "malformed-cut",
-        "error not a JSON document: EOF while parsing a string at line 1 column 108",
+        "error not a JSON document: it is cut off in a string at line 1 column 108",
     ),
     (
         "malformed-detail",
@@ -292,7 +292,7 @@ const EVENTS: &[(&str, &str)] = &[
     ),
     (
         "tag-change-other",
-        "ignore a change of tags of \"ec2\" \"instance\"",
+        "ignore the tags of another resource than a security group changed: ec2 instance",
     ),
     (
         "tag-change-version-number",

@@ -4,9 +4,10 @@ use std::fs::File;
 use std::io::{self, BufRead, BufReader};
 use std::path::{Component, Path, PathBuf};
 
-use anyhow::Context as _;
+use anyhow::{Context as _, anyhow};
 use jiff::Timestamp;
 use sg_trust::input::Snapshot;
+use sg_trust::text::plain_problem;
 
 const STANDARD_INPUT: &str = "standard input";
 const BUFFER: usize = 1 << 16;
@@ -68,8 +69,10 @@ pub(crate) fn read(path: &str) -> anyhow::Result<(&str, String)> {
 pub(crate) fn read_event(path: &str) -> anyhow::Result<(&str, serde_json::Value)> {
     let (name, text) = read(path)?;
     let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
-    let event =
-        serde_json::from_str(text).with_context(|| format!("{name}: not a JSON document"))?;
+    let event = serde_json::from_str(text).map_err(|error| {
+        let problem = plain_problem(&error.to_string(), "an object");
+        anyhow!("{name}: not a JSON document: {problem}")
+    })?;
     Ok((name, event))
 }
 
