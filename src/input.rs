@@ -19,7 +19,7 @@ mod words;
 
 pub use describe::GroupReader;
 pub use document::parse_group;
-pub use error::{InputError, Location};
+pub use error::{InputError, Location, Problem};
 pub use interfaces::{interfaces_beside_groups, read_interfaces};
 pub use seen::{Identities, Identity, Seen, Sighting};
 pub use snapshot::Snapshot;

@@ -4,7 +4,7 @@ use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use super::error::InputError;
+use super::error::{InputError, Problem};
 use super::kind::{kind, not_groups};
 use super::members::Members;
 use super::strict::{Member, Rules, Strict};
@@ -61,21 +61,24 @@ pub(super) enum Document<'a> {
     List(Vec<&'a RawValue>),
 }
 
-/// What is wrong with a document.
-pub(super) struct Problem {
-    /// How many lines after the document's first it shows.
+/// A document that cannot be used.
+pub(super) struct Unusable {
+    /// The number of lines between the beginning of the document and what is wrong.
     pub(super) lines: usize,
-    pub(super) text: String,
+    pub(super) problem: Problem,
 }
 
-impl From<String> for Problem {
-    fn from(text: String) -> Self {
-        Self { lines: 0, text }
+impl<P: Into<Problem>> From<P> for Unusable {
+    fn from(problem: P) -> Self {
+        Self {
+            lines: 0,
+            problem: problem.into(),
+        }
     }
 }
 
 /// Reads text that is one JSON value.
-pub(super) fn read(json: &str) -> Result<Document<'_>, Problem> {
+pub(super) fn read(json: &str) -> Result<Document<'_>, Unusable> {
     match json.as_bytes().first() {
         Some(b'[') => Ok(Document::List(parse(json)?)),
         Some(b'{') => object(json),
@@ -83,11 +86,11 @@ pub(super) fn read(json: &str) -> Result<Document<'_>, Problem> {
     }
 }
 
-fn parse<'a, T: Deserialize<'a>>(json: &'a str) -> Result<T, Problem> {
-    serde_json::from_str(json).map_err(|error| Problem::from(words(&error)))
+fn parse<'a, T: Deserialize<'a>>(json: &'a str) -> Result<T, Unusable> {
+    serde_json::from_str(json).map_err(|error| words(&error).into())
 }
 
-fn object(json: &str) -> Result<Document<'_>, Problem> {
+fn object(json: &str) -> Result<Document<'_>, Unusable> {
     let members: Members<'_> = parse(json)?;
     if let Some(groups) = members.groups()? {
         return Ok(Document::List(groups));
@@ -98,9 +101,9 @@ fn object(json: &str) -> Result<Document<'_>, Problem> {
     }
     match serde_json::from_str(json) {
         Ok(FileGroup(group)) => Ok(Document::Group(Box::new(group))),
-        Err(error) => Err(Problem {
+        Err(error) => Err(Unusable {
             lines: error.line().saturating_sub(1),
-            text: explain(json, &members, &OF_FILES),
+            problem: explain(json, &members, &OF_FILES).into(),
         }),
     }
 }

@@ -13,17 +13,53 @@ pub struct Location {
     pub(super) group: Option<usize>,
 }
 
+/// What is wrong with a file, a document, or a part of one.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Problem {
+    #[error("cannot be read: {0}")]
+    Unreadable(String),
+    #[error("it is UTF-16 (as > writes in Windows PowerShell): save it as UTF-8")]
+    Utf16,
+    #[error("it is not UTF-8: save the file as UTF-8")]
+    NotUtf8,
+    #[error("no JSON document: it is empty (did the command that should fill it fail?)")]
+    Empty,
+    #[error("the JSON document is cut off here: did the command that wrote it fail?")]
+    CutOff,
+    #[error("not JSON: {0}")]
+    NotJson(String),
+    #[error(
+        "there is a NextToken: this is one page of several, and the others are missing (leave out --no-paginate, --max-items and --max-results)"
+    )]
+    OnePage,
+    #[error("it has `SecurityGroups` and members of a security group: give one or the other")]
+    GroupWithGroups,
+    #[error("`SecurityGroups` stands there twice")]
+    TwoLists,
+    #[error("a list within the list of an answer: its elements must be security groups")]
+    ListInAnswer,
+    /// A document of another kind, or a member that is wrong.
+    #[error("{0}")]
+    Content(String),
+}
+
+impl From<String> for Problem {
+    fn from(problem: String) -> Self {
+        Self::Content(problem)
+    }
+}
+
 /// A document, or a part of one, that cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub struct InputError {
     file: String,
     /// Absent for the file as a whole.
     location: Option<Location>,
-    problem: String,
+    problem: Problem,
 }
 
 impl InputError {
-    pub(super) fn of_file(file: &str, problem: impl Into<String>) -> Self {
+    pub(super) fn of_file(file: &str, problem: impl Into<Problem>) -> Self {
         Self {
             file: file.to_owned(),
             location: None,
@@ -33,7 +69,7 @@ impl InputError {
 
     /// An error about what stands at a place.
     #[must_use]
-    pub fn at(file: &str, location: Location, problem: impl Into<String>) -> Self {
+    pub fn at(file: &str, location: Location, problem: impl Into<Problem>) -> Self {
         Self {
             location: Some(location),
             ..Self::of_file(file, problem)

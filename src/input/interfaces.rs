@@ -4,7 +4,7 @@
 use serde::Deserialize as _;
 use serde_json::value::RawValue;
 
-use super::error::InputError;
+use super::error::{InputError, Problem};
 use super::members::Members;
 use super::strict::{Rules, Strict};
 use super::words::words;
@@ -46,7 +46,7 @@ enum Documents {
 }
 
 fn read(file: &str, text: &str, documents: Documents) -> Vec<Read> {
-    let error = |problem: String| Err(InputError::of_file(file, problem));
+    let error = |problem: Problem| Err(InputError::of_file(file, problem));
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let mut found = Vec::new();
     let mut has_document = false;
@@ -59,23 +59,20 @@ fn read(file: &str, text: &str, documents: Documents) -> Vec<Read> {
             }
             Err(broken) if documents == Documents::OfInterfaces => {
                 let line = broken.line();
-                found.push(error(format!(
-                    "not JSON at line {line}: {}",
-                    words(&broken)
-                )));
+                let problem = format!("not JSON at line {line}: {}", words(&broken));
+                found.push(error(problem.into()));
             }
             // Whoever reads the groups says so.
             Err(_) => {}
         }
     }
     if !has_document && documents == Documents::OfInterfaces {
-        let problem = "no JSON document: it is empty (did the command that should fill it fail?)";
-        found.push(error(problem.to_owned()));
+        found.push(error(Problem::Empty));
     }
     found
 }
 
-fn read_document(json: &RawValue, documents: Documents) -> Vec<Result<NetworkInterface, String>> {
+fn read_document(json: &RawValue, documents: Documents) -> Vec<Result<NetworkInterface, Problem>> {
     match json.get().as_bytes().first() {
         Some(b'{') => object(json, documents),
         Some(b'[') => match serde_json::from_str::<Vec<&RawValue>>(json.get()) {
@@ -83,13 +80,13 @@ fn read_document(json: &RawValue, documents: Documents) -> Vec<Result<NetworkInt
                 .into_iter()
                 .flat_map(|element| object(element, documents))
                 .collect(),
-            Err(error) => vec![Err(words(&error))],
+            Err(error) => vec![Err(words(&error).into())],
         },
         _ => unfit(json, documents),
     }
 }
 
-fn object(json: &RawValue, documents: Documents) -> Vec<Result<NetworkInterface, String>> {
+fn object(json: &RawValue, documents: Documents) -> Vec<Result<NetworkInterface, Problem>> {
     let Ok(members) = serde_json::from_str::<Members<'_>>(json.get()) else {
         return unfit(json, documents);
     };
@@ -99,43 +96,39 @@ fn object(json: &RawValue, documents: Documents) -> Vec<Result<NetworkInterface,
     let Some(list) = members.get(LIST) else {
         return unfit(json, documents);
     };
-    let token = members.get("NextToken").map(RawValue::get);
-    if token.is_some_and(|token| token != "null" && token != "\"\"") {
-        return vec![Err(
-            "there is a NextToken: this is one page of several, and the others are missing (leave out --no-paginate, --max-items and --max-results)"
-                .to_owned(),
-        )];
+    if let Err(problem) = members.check_pages() {
+        return vec![Err(problem)];
     }
     match serde_json::from_str::<Vec<&RawValue>>(list.get()) {
         Ok(interfaces) => interfaces.into_iter().map(interface).collect(),
-        Err(_) => vec![Err(format!(
+        Err(_) => vec![Err(Problem::Content(format!(
             "`{LIST}` is {}, not a list: give the output of `{COMMAND}` as it is",
             truncate(list.get(), 40)
-        ))],
+        )))],
     }
 }
 
-fn unfit(json: &RawValue, documents: Documents) -> Vec<Result<NetworkInterface, String>> {
+fn unfit(json: &RawValue, documents: Documents) -> Vec<Result<NetworkInterface, Problem>> {
     if documents == Documents::OfGroups {
         return Vec::new();
     }
-    vec![Err(format!(
+    vec![Err(Problem::Content(format!(
         "neither a network interface nor an answer with `{LIST}` ({}): give the output of `{COMMAND}`",
         truncate(json.get(), 40)
-    ))]
+    )))]
 }
 
-fn interface(json: &RawValue) -> Result<NetworkInterface, String> {
+fn interface(json: &RawValue) -> Result<NetworkInterface, Problem> {
     let mut deserializer = serde_json::Deserializer::from_str(json.get());
     let strict = Strict::new(&mut deserializer, &RULES);
     NetworkInterface::deserialize(strict).map_err(|error| {
         let members = serde_json::from_str::<Members<'_>>(json.get()).ok();
         let id = members.and_then(|members| Some(members.get("NetworkInterfaceId")?.get().to_owned()));
         let id = id.map(|id| format!(" {}", truncate(&id, 60))).unwrap_or_default();
-        format!(
+        Problem::Content(format!(
             "network interface{id}: {} (null would do for a list): give the output of `{COMMAND}`, whole",
             words(&error)
-        )
+        ))
     })
 }
 
@@ -204,7 +197,7 @@ mod tests {
             ),
             (
                 r#"{"NetworkInterfaceId":"eni-1"}"#,
-                "f: network interface \"eni-1\": missing field `Groups` (null would do for a list): give the output of `aws ec2 describe-network-interfaces`, whole",
+                "f: network interface \"eni-1\": `Groups` is missing (null would do for a list): give the output of `aws ec2 describe-network-interfaces`, whole",
             ),
             (
                 r#"{"NetworkInterfaceId":"eni-1","groups":[]}"#,
@@ -212,7 +205,7 @@ mod tests {
             ),
             (
                 r#"{"NetworkInterfaceId":"eni-1","Groups":[{}]}"#,
-                "f: network interface \"eni-1\": missing field `GroupId`",
+                "f: network interface \"eni-1\": `GroupId` is missing",
             ),
         ] {
             let found = texts(read_interfaces("f", text));

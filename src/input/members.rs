@@ -7,6 +7,7 @@ use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use super::document::DESCRIBE_GROUPS;
+use super::error::Problem;
 use super::kind::GIVE_GROUPS;
 use super::strict::{misspelt, near_miss};
 use super::words::words;
@@ -39,7 +40,7 @@ impl<'a> Members<'a> {
     }
 
     /// The list of groups, if it is an answer of EC2.
-    pub(super) fn groups(&self) -> Result<Option<Vec<&'a RawValue>>, String> {
+    pub(super) fn groups(&self) -> Result<Option<Vec<&'a RawValue>>, Problem> {
         self.check_answer(0)?;
         let Some(groups) = self.get("SecurityGroups") else {
             return Ok(None);
@@ -47,27 +48,22 @@ impl<'a> Members<'a> {
         match groups.get().as_bytes().first() {
             Some(b'[') => serde_json::from_str(groups.get())
                 .map(Some)
-                .map_err(|error| words(&error)),
-            _ => Err(format!(
+                .map_err(|error| words(&error).into()),
+            _ => Err(Problem::Content(format!(
                 "`SecurityGroups` is {}, not a list: {GIVE_GROUPS} as it is",
                 truncate(groups.get(), 40)
-            )),
+            ))),
         }
     }
 
     /// Checks what must not stand beside a list of groups, or behind `lists` of them.
-    pub(super) fn check_answer(&self, lists: usize) -> Result<(), String> {
-        let token = self.get("NextToken").map(RawValue::get);
-        if token.is_some_and(|token| token != "null" && token != "\"\"") {
-            return Err(
-                "there is a NextToken: this is one page of several, and the others are missing (leave out --no-paginate, --max-items and --max-results)"
-                    .to_owned(),
-            );
-        }
+    pub(super) fn check_answer(&self, lists: usize) -> Result<(), Problem> {
+        self.check_pages()?;
         let names = self.0.iter().map(|(name, _)| &**name);
         for name in names.clone() {
             if let Some(known) = near_miss(name, &["SecurityGroups", "NextToken"]) {
-                return Err(format!("`{name}` {}", misspelt(known, DESCRIBE_GROUPS)));
+                let problem = format!("`{name}` {}", misspelt(known, DESCRIBE_GROUPS));
+                return Err(problem.into());
             }
         }
         let more = names
@@ -77,11 +73,17 @@ impl<'a> Members<'a> {
         match lists + more {
             0 => Ok(()),
             1 if !names.clone().any(|name| OF_GROUP.contains(&name)) => Ok(()),
-            1 => Err(
-                "it has `SecurityGroups` and members of a security group: give one or the other"
-                    .to_owned(),
-            ),
-            _ => Err("`SecurityGroups` stands there twice".to_owned()),
+            1 => Err(Problem::GroupWithGroups),
+            _ => Err(Problem::TwoLists),
+        }
+    }
+
+    /// Checks that an answer is not one page of several.
+    pub(super) fn check_pages(&self) -> Result<(), Problem> {
+        let token = self.get("NextToken").map(RawValue::get);
+        match token {
+            None | Some("null" | "\"\"") => Ok(()),
+            Some(_) => Err(Problem::OnePage),
         }
     }
 }

@@ -204,7 +204,8 @@ impl<T> Ahead<T> {
 fn is_as_guessed(place: Place, guess: Place) -> bool {
     match (place, guess) {
         (Place::List(list), Place::List(guess)) => {
-            list.used > 0 && (list.is_answer, list.outer) == (guess.is_answer, guess.outer)
+            let kind = |list: List| (list.is_answer, list.has_answers, list.outer);
+            list.used > 0 && kind(list) == kind(guess)
         }
         _ => place == guess,
     }

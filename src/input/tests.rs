@@ -246,6 +246,19 @@ fn of_a_broken_list_what_stands_before_comes() {
             "f:1: group [1]: the JSON document is cut off",
         ),
         (
+            format!("{{\"NextToken\":null,\"X\":[\"]\"],\"SecurityGroups\":[{a},\n{b},"),
+            &["sg-a", "sg-b"],
+            "f:2: group [2]: the JSON document is cut off",
+        ),
+        (
+            format!(
+                "[{{\"NextToken\":\"\",\n \"SecurityGroups\":[{a},{}",
+                b.split_at(17).0
+            ),
+            &["sg-a"],
+            "f:2: answer [0]: group [1]: the JSON document is cut off",
+        ),
+        (
             format!("{{\"SecurityGroups\":[{a}]"),
             &["sg-a"],
             "f:1: group [1]: the JSON document is cut off",
@@ -302,6 +315,32 @@ fn a_bad_element_costs_only_itself() {
             "{shown} {errors:?}"
         );
     }
+}
+
+#[test]
+fn what_is_no_answer_in_a_list_of_answers_is_called_an_answer() {
+    let answer = |id| format!(r#"{{"SecurityGroups":[{}]}}"#, group(id));
+    for bad in ["null", "3", "[]", "\"x\""] {
+        let text = format!(
+            "[{},{},{bad},{}]",
+            answer("sg-a"),
+            answer("sg-b"),
+            answer("sg-c")
+        );
+        let (ids, errors) = read(&text);
+        assert_eq!(ids, ["sg-a", "sg-b", "sg-c"], "{errors:?}");
+        let is_named = |error: &String| error.starts_with("f:1: answer [2]: neither");
+        // An empty list has no elements to be wrong.
+        assert!(
+            errors.iter().all(is_named) && errors.is_empty() == (bad == "[]"),
+            "{bad}: {errors:?}"
+        );
+    }
+    let (_, errors) = read(format!("[{},null]", group("sg-a")));
+    assert!(
+        errors[0].starts_with("f:1: group [1]: neither"),
+        "{errors:?}"
+    );
 }
 
 #[test]

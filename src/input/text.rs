@@ -2,7 +2,7 @@
 
 use std::io::{BufRead, ErrorKind};
 
-use super::error::InputError;
+use super::error::{InputError, Problem};
 use super::walk::{Chunk, Item, List, Place, walk};
 use crate::model::SecurityGroup;
 
@@ -18,7 +18,7 @@ pub(super) struct Text<R> {
     /// Whether the last reading brought as much as it could: there may be more at once.
     pub(super) has_more: bool,
     has_document: bool,
-    failure: Option<String>,
+    failure: Option<Problem>,
     /// The most that is read at once. A reading that brings less took all that there was: whoever writes the file is slower
     /// than its reader.
     pub(super) at_once: usize,
@@ -48,14 +48,13 @@ impl<R: BufRead> Text<R> {
             text.bytes.drain(..3);
         }
         if text.bytes.starts_with(b"\xff\xfe") || text.bytes.starts_with(b"\xfe\xff") {
-            let problem = "it is UTF-16 (as > writes in Windows PowerShell): save it as UTF-8";
-            text.fail(problem.to_owned());
+            text.fail(Problem::Utf16);
             text.bytes.clear();
         }
         text
     }
 
-    fn fail(&mut self, problem: String) {
+    fn fail(&mut self, problem: Problem) {
         self.failure = Some(problem);
         self.is_end = true;
     }
@@ -72,7 +71,7 @@ impl<R: BufRead> Text<R> {
                 self.has_more = length == self.at_once;
             }
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
-            Err(error) => self.fail(format!("cannot be read: {error}")),
+            Err(error) => self.fail(Problem::Unreadable(error.to_string())),
         }
         self.has_more &= !self.is_end;
     }
@@ -137,11 +136,10 @@ impl<R: BufRead> Text<R> {
 
     /// What is to be said of the file as a whole at its end.
     pub(super) fn ending(&mut self, file: &str) -> Option<InputError> {
-        let empty = "no JSON document: it is empty (did the command that should fill it fail?)";
         let problem = match self.failure.take() {
             Some(problem) => problem,
             None if self.has_document => return None,
-            None => empty.to_owned(),
+            None => Problem::Empty,
         };
         // Once is enough.
         self.has_document = true;

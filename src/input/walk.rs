@@ -11,8 +11,8 @@ use memchr::{memchr, memchr_iter};
 use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::Deserializer;
 
-use super::document::{self, Document, FileGroup};
-use super::error::Location;
+use super::document::{self, Document, FileGroup, Unusable};
+use super::error::{Location, Problem};
 use super::kind::other_format;
 use super::value::{Value, first};
 use super::words::words;
@@ -36,6 +36,8 @@ pub(super) struct List {
     pub(super) used: usize,
     /// Whether it is the list of an answer of EC2.
     pub(super) is_answer: bool,
+    /// Whether an answer stood in it.
+    pub(super) has_answers: bool,
     /// Its index, when it stands in a list itself.
     pub(super) outer: Option<usize>,
 }
@@ -55,7 +57,7 @@ pub(super) struct Chunk<T> {
 #[derive(Debug)]
 pub(super) struct Item<T> {
     pub(super) location: Location,
-    pub(super) content: Result<T, String>,
+    pub(super) content: Result<T, Problem>,
 }
 
 /// Applies `work` to each group of a text. At the end of the file everything is used.
@@ -119,7 +121,6 @@ const NEEDS_MORE: Step = Step::Break(());
 
 /// How long a group is, for a guess at how many there are.
 const GROUP: usize = 1 << 10;
-const NOT_UTF_8: &str = "it is not UTF-8: save the file as UTF-8";
 /// The longest line without JSON that is waited for as a whole.
 const LINE: usize = 1 << 16;
 
@@ -168,6 +169,9 @@ impl<T, F: FnMut(SecurityGroup) -> T> Walk<'_, T, F> {
 
     fn location(&mut self, at: usize) -> Location {
         let (answer, group) = match self.place {
+            Place::List(list) if list.has_answers && self.bytes.get(at) != Some(&b'{') => {
+                (Some(list.used), None)
+            }
             Place::List(list) => (list.outer, Some(list.used)),
             _ => (None, None),
         };
@@ -178,7 +182,7 @@ impl<T, F: FnMut(SecurityGroup) -> T> Walk<'_, T, F> {
         }
     }
 
-    fn push(&mut self, location: Location, content: Result<SecurityGroup, String>) {
+    fn push(&mut self, location: Location, content: Result<SecurityGroup, Problem>) {
         let content = content.map(&mut self.work);
         self.items.push(Item { location, content });
     }
@@ -194,20 +198,19 @@ impl<T, F: FnMut(SecurityGroup) -> T> Walk<'_, T, F> {
     /// Where the text is to be continued: if there is more, it is needed; if not, the document is cut off.
     fn cut_off(&mut self, at: usize) -> Step {
         if self.is_end {
-            let problem = "the JSON document is cut off here: did the command that wrote it fail?";
-            self.lose(at, problem.to_owned())
+            self.lose(at, Problem::CutOff)
         } else {
             NEEDS_MORE
         }
     }
 
     /// The document is broken at a place.
-    fn lose(&mut self, at: usize, problem: String) -> Step {
+    fn lose(&mut self, at: usize, problem: Problem) -> Step {
         let location = self.location(at);
         self.lose_at(location, at, problem)
     }
 
-    fn lose_at(&mut self, location: Location, at: usize, problem: String) -> Step {
+    fn lose_at(&mut self, location: Location, at: usize, problem: Problem) -> Step {
         self.push(location, Err(problem));
         self.at = at;
         self.place = Place::Lost { in_line: true };
@@ -290,13 +293,13 @@ impl<T, F: FnMut(SecurityGroup) -> T> Walk<'_, T, F> {
         }) {
             Value::Whole(_, length) => {
                 let location = self.location(at);
-                if let Err(problem) = document::read(line.get(..length).unwrap_or(&line)) {
-                    self.push(location, Err(problem.text));
+                if let Err(unusable) = document::read(line.get(..length).unwrap_or(&line)) {
+                    self.push(location, Err(unusable.problem));
                 }
                 self.at = at + length;
                 ON
             }
-            _ => self.lose(at, format!("not JSON: {}", other_format(&line))),
+            _ => self.lose(at, Problem::NotJson(other_format(&line))),
         }
     }
 
@@ -305,7 +308,7 @@ impl<T, F: FnMut(SecurityGroup) -> T> Walk<'_, T, F> {
         let value = self.bytes.get(at..end).unwrap_or_default();
         match std::str::from_utf8(value) {
             Ok(json) => self.documents(location, in_answer, json),
-            Err(_) => self.push(location, Err(NOT_UTF_8.to_owned())),
+            Err(_) => self.push(location, Err(Problem::NotUtf8)),
         }
     }
 
@@ -313,15 +316,13 @@ impl<T, F: FnMut(SecurityGroup) -> T> Walk<'_, T, F> {
         let elements = match document::read(json) {
             Ok(Document::Group(group)) => return self.push(location, Ok(*group)),
             Ok(Document::List(elements)) => elements,
-            Err(problem) => {
-                let line = location.line + problem.lines;
-                return self.push(Location { line, ..location }, Err(problem.text));
+            Err(Unusable { lines, problem }) => {
+                let line = location.line + lines;
+                return self.push(Location { line, ..location }, Err(problem));
             }
         };
         if in_answer || location.answer.is_some() {
-            let problem =
-                "a list within the list of an answer: its elements must be security groups";
-            return self.push(location, Err(problem.to_owned()));
+            return self.push(location, Err(Problem::ListInAnswer));
         }
         for (index, element) in elements.into_iter().enumerate() {
             let within = Location {
@@ -334,13 +335,13 @@ impl<T, F: FnMut(SecurityGroup) -> T> Walk<'_, T, F> {
     }
 }
 
-fn not_json(error: &serde_json::Error) -> String {
+fn not_json(error: &serde_json::Error) -> Problem {
     let below = match error.line() {
         0 | 1 => String::new(),
         2 => " (on the next line)".to_owned(),
         line => format!(" ({} lines below)", line - 1),
     };
-    format!("not JSON: {}{below}", words(error))
+    Problem::NotJson(words(error) + &below)
 }
 
 /// The text ends before it can be told what stands there.

@@ -1,11 +1,13 @@
 //! Lists: of groups, of answers of EC2, and the list of an answer.
 
+use compact_str::CompactString;
+use serde::de::IgnoredAny;
 use serde_json::Deserializer;
 
-use super::{Cut, List, NOT_UTF_8, ON, Place, Step, Walk, not_json};
+use super::{Cut, List, ON, Place, Step, Walk, not_json};
 use crate::input::document::FileGroup;
-use crate::input::error::Location;
-use crate::input::members::Members;
+use crate::input::error::{Location, Problem};
+use crate::input::members::{Members, OF_GROUP};
 use crate::input::value::{Value, first};
 use crate::model::SecurityGroup;
 
@@ -15,26 +17,50 @@ impl<T, F: FnMut(SecurityGroup) -> T> Walk<'_, T, F> {
         self.place = Place::List(List {
             used: 0,
             is_answer,
+            has_answers: false,
             outer,
         });
     }
 
-    /// Where the elements begin, in an object whose first member is the list of its groups, as EC2's answer is.
-    pub(super) fn answer(&self, at: usize) -> Result<Option<usize>, Cut> {
-        let mut at = at;
-        for token in [&b"{"[..], b"\"SecurityGroups\"", b":", b"["] {
-            let (begin, _) = self.visible(at).ok_or(Cut)?;
-            let rest = self.rest(begin);
-            if !rest.starts_with(token) {
-                return if token.starts_with(rest) {
-                    Err(Cut)
-                } else {
-                    Ok(None)
-                };
+    /// Where the elements begin, in an object that has a list of groups and before it nothing that speaks against an answer
+    /// of EC2.
+    pub(super) fn answer(&self, object: usize) -> Result<Option<usize>, Cut> {
+        let mut at = object + 1;
+        loop {
+            let (key, _) = self.visible(at).ok_or(Cut)?;
+            let (name, behind) = match self.value::<CompactString>(key) {
+                Value::Whole(name, behind) => (name, behind),
+                Value::Cut => return Err(Cut),
+                Value::Other(_) | Value::Broken(_) => return Ok(None),
+            };
+            let (colon, byte) = self.visible(behind).ok_or(Cut)?;
+            if byte != b':' || OF_GROUP.contains(&name.as_str()) {
+                return Ok(None);
             }
-            at = begin + token.len();
+            let (value, byte) = self.visible(colon + 1).ok_or(Cut)?;
+            if name == "SecurityGroups" {
+                let is_answer = byte == b'[' && self.may_begin_answer(object, key);
+                return Ok(is_answer.then_some(value + 1));
+            }
+            let behind = match self.value::<IgnoredAny>(value) {
+                Value::Whole(_, behind) => behind,
+                Value::Cut => return Err(Cut),
+                Value::Other(_) | Value::Broken(_) => return Ok(None),
+            };
+            at = match self.visible(behind).ok_or(Cut)? {
+                (comma, b',') => comma + 1,
+                _ => return Ok(None),
+            };
         }
-        Ok(Some(at))
+    }
+
+    /// Whether the members of an object before one of them may stand in an answer.
+    fn may_begin_answer(&self, object: usize, member: usize) -> bool {
+        let before = self.bytes.get(object..member).unwrap_or_default();
+        let before = before.trim_ascii_end();
+        let members = [before.strip_suffix(b",").unwrap_or(before), b"}"].concat();
+        let members = serde_json::from_slice::<Members<'_>>(&members);
+        members.is_ok_and(|members| members.check_answer(1).is_ok())
     }
 
     /// The next element of a list, or its end.
@@ -48,7 +74,7 @@ impl<T, F: FnMut(SecurityGroup) -> T> Walk<'_, T, F> {
         if list.used > 0 {
             if byte != b',' {
                 let location = self.location(at);
-                return self.lose_separator(location, at, "not JSON: expected `,` or `]`");
+                return self.lose_separator(location, at, "expected `,` or `]`");
             }
             (at, byte) = match self.visible(at + 1) {
                 Some(element) => element,
@@ -96,7 +122,7 @@ impl<T, F: FnMut(SecurityGroup) -> T> Walk<'_, T, F> {
 
     /// What stands where a separator should, at the beginning of a line, may be a document.
     fn lose_separator(&mut self, location: Location, at: usize, problem: &str) -> Step {
-        let step = self.lose_at(location, at, problem.to_owned());
+        let step = self.lose_at(location, at, Problem::NotJson(problem.to_owned()));
         let before = self.bytes.get(..at).unwrap_or_default();
         if before.last() != Some(&b'\n') {
             return step;
@@ -130,14 +156,14 @@ impl<T, F: FnMut(SecurityGroup) -> T> Walk<'_, T, F> {
                     Value::Cut => return self.cut_off(at),
                     Value::Broken(error) => return self.lose_at(location, next, not_json(&error)),
                     Value::Other(behind) => {
-                        self.push(location, Err(NOT_UTF_8.to_owned()));
+                        self.push(location, Err(Problem::NotUtf8));
                         end = behind;
                     }
                 }
             } else if byte == b'}' {
                 end = next + 1;
             } else {
-                return self.lose_separator(location, next, "not JSON: expected `,` or `}`");
+                return self.lose_separator(location, next, "expected `,` or `}`");
             }
         }
         self.at = end;
@@ -145,6 +171,7 @@ impl<T, F: FnMut(SecurityGroup) -> T> Walk<'_, T, F> {
             Some(index) => Place::List(List {
                 used: index + 1,
                 is_answer: false,
+                has_answers: true,
                 outer: None,
             }),
             None => Place::Between,
