@@ -57,7 +57,6 @@ pub struct Engine<'a, S, K> {
     pub source: &'a S,
     /// Where findings are kept.
     pub store: &'a K,
-    /// What tells the time.
     pub clock: &'a dyn Clock,
     /// Is shown every finding, also those that need not be published.
     pub observer: Option<&'a Observer<'a>>,
@@ -70,7 +69,7 @@ pub struct Engine<'a, S, K> {
 /// Sees findings as they are made.
 pub type Observer<'a> = dyn Fn(&Finding) -> Result<(), StoreError> + Sync + 'a;
 
-/// What was done: the function's answer to one event.
+/// The function's answer to one event.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
 pub struct Outcome {
     /// Groups that were evaluated and, where it was needed, published.
@@ -87,10 +86,10 @@ pub struct Outcome {
     pub ignored: Option<String>,
 }
 
-/// What came of an invocation.
+/// The result of an invocation.
 #[derive(Debug)]
 pub struct RunResult {
-    /// What the events came in.
+    /// The envelope of the events.
     pub shape: Shape,
     pub outcome: Outcome,
     /// The messages that did not come to their end, in the order of the batch.
@@ -100,7 +99,7 @@ pub struct RunResult {
     pub stats: RunStats,
 }
 
-/// How a sweep of an invocation ended.
+/// The end of a sweep.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SweepEnd {
     /// When it began.
@@ -151,11 +150,11 @@ pub enum EngineError {
         "out of time during the sweep, {what}: {evaluated} groups evaluated, {published} findings published; the next sweep goes on"
     )]
     OutOfTime {
-        /// What was being done.
+        /// The step that ran out of time.
         what: &'static str,
-        /// How many groups were evaluated.
+        /// The number of groups that were evaluated.
         evaluated: u64,
-        /// How many findings were published.
+        /// The number of findings that were published.
         published: u64,
     },
 }

@@ -204,7 +204,7 @@ impl Account {
         Ok(self.clients.hub(&self.scope, timeouts))
     }
 
-    /// How far the local clock is from EC2's.
+    /// The difference between the local clock and EC2's.
     ///
     /// # Errors
     /// When EC2 does not answer.
@@ -347,7 +347,7 @@ mod tests {
         assert!(error.is_retryable());
     }
 
-    /// What one invocation has used of the rates is missing for the next; another Region has rates of its own.
+    /// The rates are shared by all invocations; another Region has rates of its own.
     #[tokio::test]
     async fn stores_of_one_region_share_its_rates() {
         let clients = clients(|_| (200, r#"{"Findings":[]}"#.to_owned()));

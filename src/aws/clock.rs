@@ -10,10 +10,10 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::engine::source::SourceError;
 
-/// How wrong the clock may be: EC2 tells whole seconds, and its answer takes a moment.
+/// The clock may be wrong by so much: EC2 tells whole seconds, and its answer takes a moment.
 const TOLERANCE: SignedDuration = SignedDuration::from_secs(5);
 
-/// How far the local clock is ahead of EC2's.
+/// The lead of the local clock over EC2's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ClockOffset(SignedDuration);
 
@@ -53,7 +53,7 @@ impl fmt::Display for ClockOffset {
 pub(super) struct DateHeader(Arc<Mutex<Option<ClockOffset>>>);
 
 impl DateHeader {
-    /// What was noted; none before an answer with a Date.
+    /// The difference that was noted; none before an answer with a Date.
     pub(super) fn offset(&self) -> Option<ClockOffset> {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -215,7 +215,7 @@ impl Ec2 {
         }
     }
 
-    /// How far the local clock is ahead of EC2's, by the Date header of an answer, which knows seconds only.
+    /// The lead of the local clock over EC2's, by the Date header of an answer, which knows seconds only.
     ///
     /// # Errors
     /// When EC2 does not answer, or without a Date.

@@ -8,7 +8,7 @@ use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::{ConnectorError, SdkError};
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
-/// What the SDK says the reason is.
+/// The reason that the SDK gives.
 type Source = Box<dyn Error + Send + Sync>;
 
 /// Why a call to AWS gave no result.
@@ -179,7 +179,7 @@ where
     }
 }
 
-/// What the SDK says the cause is.
+/// The cause that the SDK gives.
 fn source_of<E>(error: SdkError<E, HttpResponse>) -> Source
 where
     E: Error + Send + Sync + 'static,
@@ -286,7 +286,7 @@ mod tests {
         insta::assert_snapshot!(describe(&error), @"no endpoint: Invalid Configuration: Missing Region");
     }
 
-    /// What an error says is no ground to take it for another kind.
+    /// The text of an error does not change its kind.
     #[tokio::test]
     async fn a_connection_fails_whatever_its_error_says() {
         type Fails = fn() -> ConnectorError;

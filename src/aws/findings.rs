@@ -24,7 +24,7 @@ pub(super) struct Page {
     pub(super) next_token: Option<String>,
 }
 
-/// What the product needs of a finding that stands.
+/// The members of a published finding that the product reads.
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
 pub(super) struct ReadFinding {
@@ -44,7 +44,7 @@ pub(super) struct ReadCompliance {
     pub(super) status: Option<String>,
 }
 
-/// What became of findings that were sent.
+/// The outcome of an import.
 #[derive(Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
 pub(super) struct Imported {

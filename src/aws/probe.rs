@@ -13,7 +13,7 @@ use super::{CallError, Timeouts, describe};
 use crate::model::Scope;
 use crate::policy;
 
-/// What came of asking for one action.
+/// The outcome of probing one action.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Probe {
     /// It may be done.
@@ -48,10 +48,10 @@ impl Probe {
     }
 }
 
-/// What asking for each action came to, by its name in IAM.
+/// The outcome for each action, by its name in IAM.
 pub type Probes = BTreeMap<&'static str, Probe>;
 
-/// What each action that the product calls came to, by its name in IAM.
+/// The outcome for each action that the product calls, by its name in IAM.
 pub(super) async fn actions(ec2: &aws_sdk_ec2::Client, hub: &HubClient, scope: &Scope) -> Probes {
     let groups = ec2.describe_security_groups().dry_run(true).send();
     let rules = ec2.describe_security_group_rules().dry_run(true).send();
@@ -132,7 +132,7 @@ mod tests {
     use crate::aws::findings::NotImported;
     use crate::aws::testing::{config, scope};
 
-    /// What each action comes to when AWS answers so.
+    /// The outcome for each action when AWS answers so.
     async fn probes(
         answer: impl Fn(&str) -> (u16, String) + Send + Sync + 'static,
     ) -> BTreeMap<&'static str, Probe> {

@@ -33,7 +33,7 @@ pub(super) struct RateLimiter {
 
 #[derive(Debug, Clone, Copy)]
 struct State {
-    /// How many calls may be made at once; below zero while calls wait for their turn.
+    /// The number of calls that may be made at once; below zero while calls wait for their turn.
     tokens: f64,
     at: Instant,
 }

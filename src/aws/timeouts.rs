@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use aws_config::timeout::TimeoutConfig;
 
-/// How long opening a connection may take.
+/// The limit for opening a connection.
 pub(super) const CONNECT: Duration = Duration::from_secs(2);
 
 /// The time limits of the calls of one run. The SDK has no operation time-out of its own.
@@ -35,7 +35,7 @@ impl Timeouts {
         Self { until, ..self }
     }
 
-    /// What every client is made with: the limits of [`Self::EVENT`].
+    /// Every client has the limits of [`Self::EVENT`].
     pub(super) fn of_clients() -> TimeoutConfig {
         config(Self::EVENT.attempt, Self::EVENT.operation)
     }

@@ -142,7 +142,7 @@ pub(super) fn named_endpoint(service: Service, config: &SdkConfig) -> Option<Str
     of_service.or_else(|| config.endpoint_url().map(ToOwned::to_owned))
 }
 
-/// What the calls of a client have in common, as far as it is data.
+/// The data that the calls of a client share.
 fn settings(service: Service, config: &SdkConfig) -> Layer {
     let mut settings = Layer::new("sg_trust::Unmodelled");
     settings.store_put(ApiMetadata::new(service.name, service.version));
@@ -158,7 +158,7 @@ fn settings(service: Service, config: &SdkConfig) -> Layer {
     settings
 }
 
-/// What the calls of a client have in common, as far as it does something.
+/// The behaviour that the calls of a client share.
 fn components(endpoints: SharedEndpointResolver, config: &SdkConfig) -> RuntimeComponentsBuilder {
     let mut components = RuntimeComponentsBuilder::new("sg_trust::Unmodelled");
     components

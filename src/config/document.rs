@@ -19,7 +19,7 @@ pub struct SettingsError {
     problem: String,
 }
 
-/// What is wrong, and where in the text.
+/// An error with its place in the text.
 pub(super) struct Wrong {
     place: Range<usize>,
     /// A key of the table at the place, which is missing.

@@ -22,7 +22,7 @@ pub(super) struct Evaluated {
 }
 
 impl Evaluated {
-    /// What is known of the group, with each answer about its rules.
+    /// The group as events are held against it, with each answer about its rules.
     pub(super) fn seen<'a>(&'a self, at: Timestamp, rules: &'a [&'a [GroupRule]]) -> Seen<'a> {
         Seen {
             at,

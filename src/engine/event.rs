@@ -15,7 +15,7 @@ use crate::event::Trigger;
 use crate::finding::{Attribution, Cause, Finding, Seen, Subject};
 use crate::model::{GroupId, GroupRule};
 
-/// What came of the groups that events name.
+/// The result for the groups that events name.
 #[derive(Debug, Default)]
 pub(super) struct EventRun {
     pub(super) outcome: Outcome,

@@ -16,7 +16,7 @@ use super::{Engine, EngineError};
 use crate::model::{AccountId, GroupId};
 use crate::policy::Settings;
 
-/// What was fetched of the groups that events name.
+/// The answers of EC2 about the groups that events name.
 #[derive(Debug, Default)]
 pub(super) struct Fetched {
     /// The groups to evaluate.
@@ -32,7 +32,7 @@ pub(super) struct Fetched {
     pub(super) stats: RunStats,
 }
 
-/// What is known of one group between two looks.
+/// One group between two looks.
 #[derive(Debug)]
 struct Look {
     claims: Claims,
@@ -258,7 +258,7 @@ impl<S: GroupSource, K: FindingStore> Engine<'_, S, K> {
 
     /// Waits, if there is a wait left and time for it.
     pub(super) async fn wait(&self, wait: Option<Duration>) -> bool {
-        /// What the call after the wait, and publishing, may take.
+        /// The time for the call after the wait, and for publishing.
         const CALLS: Duration = Duration::from_secs(1);
         let left = self.time_left();
         let Some(wait) = wait.filter(|wait| left.is_none_or(|left| left > *wait + CALLS)) else {

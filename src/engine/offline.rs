@@ -4,7 +4,7 @@ use super::source::{GroupSource, Observation, Observed, Owner, Page, Query, Sour
 use crate::input::Snapshot;
 use crate::model::{GroupId, GroupRule, SecurityGroup};
 
-/// What a snapshot answers; every answer is of the moment that the snapshot is of.
+/// A snapshot in place of EC2; every answer is of the snapshot's moment.
 fn observe(
     snapshot: &Snapshot,
     owner: Owner,

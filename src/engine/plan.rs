@@ -14,7 +14,7 @@ use crate::model::{GroupId, Scope, VpcId};
 /// reads lag.
 const COVERED: SignedDuration = SignedDuration::from_secs(60);
 
-/// What the events of one invocation ask for.
+/// The work that the events of one invocation ask for.
 #[derive(Debug, Default)]
 pub(super) struct Plan<'t> {
     pub(super) groups: BTreeMap<GroupId, Request<'t>>,
@@ -26,7 +26,7 @@ pub(super) struct Plan<'t> {
     pub(super) sweep: Messages,
     /// Why events are left alone.
     pub(super) ignored: BTreeSet<String>,
-    /// How many events are left alone.
+    /// The number of events that are left alone.
     pub(super) ignored_events: u64,
     /// Of these, those of another account or Region.
     pub(super) foreign_events: u64,
@@ -155,7 +155,7 @@ impl<'t> Request<'t> {
         self.events.iter().map(|(_, event)| *event).collect()
     }
 
-    /// What the events prove.
+    /// The claims of the events.
     pub(super) fn claims(&self) -> Claims {
         Claims::of(&self.proving)
     }

@@ -17,7 +17,7 @@ const REFRESH_FAILED: SignedDuration = SignedDuration::from_hours(30 * 24);
 /// The same of an EXEMPT one, which is archived: those it deletes after 30 days.
 const REFRESH_EXEMPT: SignedDuration = SignedDuration::from_hours(20 * 24);
 
-/// What a sweep keeps of one published finding: some 48 bytes.
+/// A sweep keeps so little of each published finding: some 48 bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Known {
     pub(super) lifecycle: Option<Lifecycle>,
@@ -28,7 +28,6 @@ pub(super) struct Known {
 }
 
 impl Known {
-    /// What is kept of a finding.
     pub(super) fn of(finding: &PublishedFinding) -> Self {
         Self {
             lifecycle: finding.lifecycle,
@@ -72,7 +71,7 @@ impl Hub {
         }
     }
 
-    /// How many published findings have a time that is still to come.
+    /// The number of published findings with a time that is still to come.
     pub(super) fn count_from_future(&self) -> u64 {
         u64::try_from(self.from_future.len()).unwrap_or(u64::MAX)
     }

@@ -54,7 +54,7 @@ pub struct Observation {
 pub struct Page {
     /// The groups.
     pub groups: Vec<Observed>,
-    /// What to ask the next page with; absent on the last.
+    /// The token of the next page; absent on the last.
     pub next: Option<String>,
 }
 

@@ -13,7 +13,7 @@ use jiff::{SignedDuration, Timestamp};
 use crate::event::{ChangeProof, Trigger};
 use crate::model::{GroupRule, IpPermission, SecurityGroup, Traffic};
 
-/// How long to wait before each further look.
+/// The waits before each further look.
 pub(super) const WAITS: [Duration; 3] = [
     Duration::from_millis(500),
     Duration::from_secs(1),
@@ -27,7 +27,7 @@ const YOUNG: SignedDuration = SignedDuration::from_secs(60);
 /// The numbers of messages in their batch.
 pub(super) type Messages = BTreeSet<usize>;
 
-/// What the events about one group prove.
+/// The claims of the events about one group.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct Claims {
     /// By deletions. Ids are never given again, so no other event weighs against one.
@@ -45,7 +45,7 @@ struct Claim {
     since: Option<Timestamp>,
 }
 
-/// What the last events on a rule prove of it.
+/// The claim of the last events on a rule.
 #[derive(Debug, Clone, PartialEq)]
 struct RuleClaim {
     rule: GroupRule,
@@ -62,7 +62,7 @@ enum RuleState {
     Unknown,
 }
 
-/// What EC2 shows otherwise than young events prove.
+/// The contradictions between EC2 and young events.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct Contradictions {
     /// The messages whose own claim is contradicted.
@@ -73,10 +73,10 @@ pub(super) struct Contradictions {
     gone_rules: Vec<GroupRule>,
 }
 
-/// What is to be published of a group after the last look.
+/// The decision about a group after the last look.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Settlement {
-    /// What EC2 shows, also that it is gone.
+    /// The group as EC2 shows it, or its absence.
     AsShown,
     /// The group without rules that events say are gone: it fails all the same.
     Reduced(Box<SecurityGroup>),
@@ -85,7 +85,7 @@ pub(super) enum Settlement {
 }
 
 impl Claims {
-    /// What events prove, each with the number of its message.
+    /// The claims of events, each with the number of its message.
     pub(super) fn of(events: &[(usize, &Trigger)]) -> Self {
         let mut events = events.to_vec();
         events.sort_by_key(|(_, event)| event.record.moment());
@@ -142,7 +142,7 @@ impl Claims {
         !self.deleted.is_empty()
     }
 
-    /// What EC2 shows otherwise than events that are young at the moment of the look.
+    /// The contradictions between a look and the events that are young at its moment.
     pub(super) fn contradictions(
         &self,
         group: Option<&SecurityGroup>,

@@ -7,15 +7,15 @@ use crate::finding::{Finding, Lifecycle};
 use crate::model::GroupId;
 use crate::policy::exemption::{Alert, Usage};
 
-/// How many groups the summary line names.
+/// The summary line names at most so many groups.
 const NAMED_GROUPS: usize = 20;
 /// Most values of one metric in one line
 /// (<https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html>).
 const VALUES: usize = 100;
-/// How many warnings of one run are kept.
+/// At most so many warnings of one run are kept.
 const WARNINGS: usize = 100;
 
-/// What is known about a run; when it failed, as far as it got.
+/// The counts of a run; when it failed, as far as it got.
 #[derive(Debug, Clone, Default)]
 pub struct RunStats {
     /// The first groups and what became of each.
@@ -42,7 +42,7 @@ pub struct RunStats {
     pub exemptions: Vec<Alert>,
     /// Which exemptions the sweep found to be of use.
     pub usage: Usage,
-    /// What somebody should look at, though it cost no finding.
+    /// Faults that cost no finding.
     pub warnings: Vec<String>,
 }
 
@@ -62,7 +62,7 @@ impl RunStats {
         }
     }
 
-    /// How old the events were at the moment when their findings were published.
+    /// The ages of the events at the moment when their findings were published.
     #[must_use]
     pub fn of_events<'t>(events: impl IntoIterator<Item = &'t Trigger>, now: Timestamp) -> Self {
         let ages = events.into_iter().filter_map(|event| {

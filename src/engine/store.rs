@@ -54,7 +54,7 @@ pub struct PublishedFinding {
     pub vpc_id: Option<VpcId>,
     /// The stage of its life; absent where somebody else's import left one that does not fit together.
     pub lifecycle: Option<Lifecycle>,
-    /// What it said, as far as it stands there as it was published.
+    /// The digest of its content, if it stands there as it was published.
     pub fingerprint: Option<Fingerprint>,
     /// `UpdatedAt`.
     pub updated_at: Option<Timestamp>,
@@ -65,9 +65,8 @@ pub struct PublishedFinding {
 /// Some of the product's own findings.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct PublishedPage {
-    /// What the page has.
     pub findings: Vec<PublishedFinding>,
-    /// What to ask the next page with; absent on the last.
+    /// The token of the next page; absent on the last.
     pub next: Option<String>,
 }
 
@@ -88,7 +87,6 @@ pub enum StoreError {
     Partly {
         /// The refused ones.
         refused: Vec<Refusal>,
-        /// What became of the others.
         #[source]
         error: Box<StoreError>,
     },
@@ -107,7 +105,7 @@ pub struct Refusal {
     pub id: String,
     /// Security Hub's error code, or `InvalidFinding` when the product's own check refused it.
     pub code: String,
-    /// What the code says.
+    /// The meaning of the code.
     pub message: String,
     /// Whether it is worth sending again.
     pub is_retryable: bool,

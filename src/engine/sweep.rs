@@ -27,18 +27,17 @@ mod publish;
 
 /// Groups of one call in the second look: EC2 takes 200 values of a filter.
 const SECOND_LOOK: usize = 200;
-/// What must be left of the time for another step.
+/// Another step begins only when so much of the time is left.
 const STEP: Duration = Duration::from_secs(2);
-/// What came of a sweep, also of one that did not come to its end.
+/// The result of a sweep, also of one that did not come to its end.
 #[derive(Debug)]
 pub struct SweepRun {
-    /// What was done.
+    /// The counts for the function's answer.
     pub outcome: Outcome,
     /// When it began.
     pub since: Timestamp,
-    /// How long it took.
     pub took: Duration,
-    /// What it tells about itself.
+    /// Warnings and counts for the log.
     pub stats: RunStats,
     /// Why it did not come to its end.
     pub end: Result<(), EngineError>,

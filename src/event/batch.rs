@@ -8,10 +8,10 @@ use serde_json::{Map, Value};
 use super::member::WrongMember;
 use super::{Action, Target, Trigger, TriggerError, classify, eventbridge, other};
 
-/// How many envelopes may stand in one another: SNS in SQS in a failure record in a queue, and some to spare.
+/// The most envelopes that may stand in one another: SNS in SQS in a failure record in a queue, and some to spare.
 const DEPTH: usize = 8;
 
-/// What one invocation was given.
+/// The input of one invocation.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Batch {
     pub shape: Shape,
@@ -19,7 +19,7 @@ pub struct Batch {
     pub messages: Vec<Message>,
 }
 
-/// How the messages of a batch can fail.
+/// The ways in which the messages of a batch can fail.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Shape {
     /// One event: it fails as a whole.
@@ -84,7 +84,7 @@ pub fn read(document: &Value) -> Batch {
     Batch { shape, messages }
 }
 
-/// What a document holds.
+/// The content of a document.
 enum Document<'a> {
     Event,
     List(&'a [Value]),
@@ -145,7 +145,7 @@ fn enveloped(members: &Map<String, Value>) -> Option<(&'static str, &Value)> {
 #[derive(Clone, Copy)]
 struct Within<'a> {
     sqs_id: Option<&'a str>,
-    /// How many envelopes it may still hold.
+    /// The number of envelopes that it may still hold.
     depth: usize,
 }
 

@@ -88,7 +88,7 @@ fn items(message: Option<&Map<String, Value>>) -> Vec<&Value> {
         .collect()
 }
 
-/// What a configuration item is about.
+/// The subject of a configuration item.
 enum Subject<'a> {
     Group(GroupId),
     Other(&'a str),

@@ -50,7 +50,7 @@ struct Envelope<'a> {
     source: &'a str,
     detail_type: &'a str,
     detail: &'a Value,
-    /// What the envelope alone tells of the event: a sweep, since nothing is known of its target.
+    /// The trigger that the envelope alone gives: a sweep, since nothing is known of its target.
     trigger: Trigger,
 }
 

@@ -35,7 +35,7 @@ const S3: &str = "a notification of S3 about an object, which is not read: send 
 
 pub(super) const RECORD: &str = "a record of another service than SQS, SNS and CloudTrail";
 
-/// What a document is that is no event.
+/// The name of a document that is no event.
 pub(super) fn name(document: &Map<String, Value>) -> Option<&'static str> {
     let text = |name: &str| document.get(name).and_then(Value::as_str);
     match text("eventSource") {

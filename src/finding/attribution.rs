@@ -21,7 +21,7 @@ const AUTHORIZE: &str = "AuthorizeSecurityGroupIngress";
 /// The events behind a finding.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Attribution {
-    /// What led to this evaluation: who, when, from where.
+    /// The event that led to this evaluation.
     pub last: Option<Record>,
     /// Who opened one of the violations.
     pub opener: Option<Opener>,
@@ -44,7 +44,7 @@ pub struct OpenedRule {
     pub protocol: Protocol,
 }
 
-/// What is known of a group when events are held against it.
+/// A group when events are held against it.
 #[derive(Debug, Clone, Copy)]
 pub struct Seen<'a> {
     /// The moment that events are as old as of.
@@ -56,7 +56,6 @@ pub struct Seen<'a> {
 }
 
 impl Attribution {
-    /// What events tell about a group.
     #[must_use]
     pub fn of(events: &[&Trigger], seen: Seen<'_>) -> Self {
         let events = in_time(events);

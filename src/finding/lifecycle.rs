@@ -17,7 +17,7 @@ pub enum Lifecycle {
     Retired,
 }
 
-/// What becomes of the finding of a group that passed (`SG_TRUST_PASSED`).
+/// The state of the finding of a group that passed (`SG_TRUST_PASSED`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Passed {
     /// It is archived.

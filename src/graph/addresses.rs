@@ -83,7 +83,7 @@ pub(super) fn is_internet_v6(ranges: &[Range]) -> bool {
     public(&ranges, &not_public) > MOST_V6
 }
 
-/// How many addresses of these ranges together lie in none of the others, which do not overlap.
+/// The number of addresses of these ranges that lie in none of the others, which do not overlap.
 fn public(ranges: &[Range], not_public: &[Range]) -> u128 {
     let mut sorted = ranges.to_vec();
     sorted.sort_unstable();

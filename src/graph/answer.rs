@@ -12,7 +12,6 @@ pub struct Targets {
     pub groups: Vec<GroupIndex>,
 }
 
-/// What is asked of a walk.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Question {
     /// Whether one reaches the other. A cut is computed when it is asked for; see [`Walk::cut`] for `keep_exempt`.
@@ -21,7 +20,7 @@ pub enum Question {
         to: Targets,
         cut: Option<KeepExempt>,
     },
-    /// What this reaches.
+    /// Whatever this reaches.
     From(Origin),
     /// Who reaches these.
     To(Targets),
@@ -42,7 +41,7 @@ pub enum Answer<'a> {
 #[derive(Debug)]
 pub struct Reachable<'a> {
     pub path: Vec<Hop<'a>>,
-    /// How many trust edges that are not open a path needs at least.
+    /// The least number of trust edges that are not open on a path.
     pub restricted_hops: u32,
     /// The trust edges that every path takes.
     pub chokes: Vec<TrustEdge<'a>>,
@@ -50,7 +49,7 @@ pub struct Reachable<'a> {
     pub cut: Option<Option<Vec<TrustEdge<'a>>>>,
 }
 
-/// What may lead to the targets all the same, since it was not read.
+/// Parts of the account that were not read, and may lead to the targets.
 #[derive(Debug)]
 pub struct Unreachable<'a> {
     /// Groups on the way to the targets, these among them, that admit address ranges or prefix lists.

@@ -53,7 +53,7 @@ pub(super) struct Sources {
     by_name: BTreeMap<SourceName, u32>,
 }
 
-/// What edges carry, each once.
+/// The labels of edges, each once.
 #[derive(Debug, Default)]
 pub(super) struct CarriedTable {
     pub(super) carried: Vec<Carried>,
@@ -127,7 +127,7 @@ impl CarriedTable {
         next
     }
 
-    /// What two edges of the same ends carry together.
+    /// The label of two edges of the same ends together.
     pub(super) fn both(&mut self, one: u32, other: u32) -> u32 {
         if one == other {
             return one;

@@ -10,7 +10,7 @@ use crate::policy::reach::open_ports;
 /// Of how many permissions with small ranges the ports are told apart. EC2 allows 1 000 rules a group.
 const MOST_PERMISSIONS: usize = 2_000;
 
-/// What a group admits without naming a group.
+/// The addresses and prefix lists that a group admits.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Internet {
     /// The tcp and udp ports that the internet reaches over IPv4.
@@ -30,7 +30,6 @@ struct Opening {
 }
 
 impl Internet {
-    /// What the ingress of a group admits.
     #[must_use]
     pub fn of(group: &SecurityGroup) -> Self {
         let mut internet = Self::default();

@@ -8,7 +8,7 @@ use crate::model::{AccountId, GroupId, InterfaceKind, NetworkInterface, VpcId};
 #[derive(Debug, Clone, Default)]
 pub(super) struct Machines(BTreeMap<String, BTreeMap<String, Interface>>);
 
-/// What is known of one interface. When it was read several times, what any reading says counts.
+/// One interface. When it was read several times, whatever any reading says counts.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Interface {
     pub(super) owners: BTreeSet<AccountId>,

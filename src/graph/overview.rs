@@ -4,10 +4,9 @@ use super::questions::{ReachCounts, Removal};
 use super::trust::GroupIndex;
 use super::walk::{Origin, Walk};
 
-/// How many removals a summary has.
+/// A summary has at most so many removals.
 const MOST_REMOVALS: usize = 20;
 
-/// What a summary of a graph tells.
 #[derive(Debug)]
 pub struct Overview<'a> {
     /// None when there are more than 20 000 components.
@@ -16,9 +15,9 @@ pub struct Overview<'a> {
     pub hops_from_internet: Vec<Option<u32>>,
     /// Sets of two groups or more that all reach each other.
     pub clusters: Vec<Vec<GroupIndex>>,
-    /// What to revoke first: from the internet, or towards a group.
+    /// The edges to revoke first: from the internet, or towards a group.
     pub removals: Vec<Removal<'a>>,
-    /// How many more removals there are.
+    /// The number of further removals.
     pub more_removals: usize,
 }
 
@@ -47,7 +46,7 @@ impl<'a> Overview<'a> {
         }
     }
 
-    /// How many groups the internet reaches.
+    /// The number of groups that the internet reaches.
     #[must_use]
     pub fn reached_from_internet(&self) -> usize {
         self.hops_from_internet.iter().flatten().count()

@@ -8,7 +8,7 @@ use super::net::{
 use super::trust::{End, GroupIndex, SourceName, TrustEdge};
 use super::walk::{Origin, Walk};
 
-/// How many other groups each group reaches, and is reached by, in the order of the groups.
+/// The numbers of other groups that each group reaches, and is reached by, in the order of the groups.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ReachCounts {
     pub reaches: Vec<u32>,
@@ -19,7 +19,7 @@ pub struct ReachCounts {
 #[derive(Debug, Clone, Copy)]
 pub struct Removal<'a> {
     pub edge: TrustEdge<'a>,
-    /// How many groups are no longer reached, or no longer reach the target.
+    /// The number of groups that are no longer reached, or no longer reach the target.
     pub frees: usize,
 }
 
@@ -72,7 +72,7 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// How many other groups each reaches, and is reached by. None when there are more than 20 000 components.
+    /// The numbers of other groups that each reaches, and is reached by. None when there are more than 20 000 components.
     #[must_use]
     pub fn counts(&self) -> Option<ReachCounts> {
         let doors: Vec<_> = self.graph.indices().map(|index| self.door(index)).collect();
@@ -87,7 +87,7 @@ impl<'a> Walk<'a> {
         })
     }
 
-    /// How many other groups are reached by whoever gets in at the door of each. None as of [`Walk::counts`].
+    /// The number of other groups that are reached from the door of each. None as of [`Walk::counts`].
     #[must_use]
     pub fn counts_from_doors(&self) -> Option<Vec<u32>> {
         let doors: Vec<_> = self.graph.indices().map(|index| self.door(index)).collect();
@@ -185,7 +185,7 @@ impl<'a> Walk<'a> {
         Some(hops)
     }
 
-    /// How many trust edges that are not open a path needs at least; none when there is no path.
+    /// The least number of trust edges that are not open on a path; none when there is no path.
     #[must_use]
     pub fn restricted_hops(&self, from: Origin, to: &[GroupIndex]) -> Option<u32> {
         let is_restricted = |arc: Arc| {

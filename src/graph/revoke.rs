@@ -181,7 +181,7 @@ fn is_within(inner: Range, outer: Range) -> bool {
     outer.0 <= inner.0 && inner.1 <= outer.1
 }
 
-/// How many ports of these ranges are not in the base.
+/// The number of ports of these ranges that are not in the base.
 fn outside(base: &PortSet, ranges: impl IntoIterator<Item = Range>) -> u32 {
     let ports: PortSet = ranges.into_iter().collect();
     let overlap = |(first, last): &Range| -> u32 {

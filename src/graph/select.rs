@@ -6,7 +6,7 @@ use super::trust::{End, GroupIndex, TrustGraph};
 use super::walk::Origin;
 use crate::text::escape;
 
-/// How many groups an error names before it counts the rest.
+/// An error names so many groups before it counts the rest.
 const NAMED: usize = 10;
 
 /// No group, or no single group, is meant.

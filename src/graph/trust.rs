@@ -29,7 +29,7 @@ pub struct TrustGraph {
     pub(super) outside: Vec<SourceName>,
     /// By source, then target.
     pub(super) edges: Vec<Edge>,
-    /// What edges carry: many carry the same.
+    /// The labels of edges: many edges share one.
     pub(super) carried: Vec<Carried>,
     /// By name.
     pub(super) machines: Vec<Machine>,
@@ -118,7 +118,7 @@ pub(super) struct Edge {
     pub(super) openness: Openness,
 }
 
-/// What the policy says about an edge.
+/// The policy's verdict on an edge.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub(super) struct Openness {
     /// The policy finds a violation.
@@ -252,7 +252,7 @@ impl<'a> End<'a> {
 pub struct Junction<'a> {
     /// The first of them.
     pub machine: &'a str,
-    /// How many more there are.
+    /// The number of further ones.
     pub more: usize,
     /// The groups through which traffic comes in, as [`TrustGraph::place_of`] numbers them.
     pub doors: Vec<usize>,

@@ -13,7 +13,7 @@ pub struct Location {
     pub(super) group: Option<usize>,
 }
 
-/// What is wrong with a file, a document, or a part of one.
+/// A fault of a file, a document, or a part of one.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Problem {
     #[error("cannot be read: {0}")]

@@ -38,7 +38,7 @@ pub fn interfaces_beside_groups(file: &str, text: &str) -> Vec<Read> {
     read(file, text, Documents::OfGroups)
 }
 
-/// What a file is expected to hold.
+/// The documents that a file is expected to hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Documents {
     OfInterfaces,

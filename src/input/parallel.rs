@@ -23,7 +23,7 @@ use crate::model::SecurityGroup;
 const BATCH: usize = 1 << 18;
 /// More cores than this wait for the reading.
 const CORES: usize = 8;
-/// How many places are tried for a cut, and how far from the end of a batch.
+/// So many places are tried for a cut, and so far from the end of a batch.
 const TRIES: usize = 64;
 const TRIED: usize = 1 << 16;
 

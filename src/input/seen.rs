@@ -30,7 +30,7 @@ impl Identities {
     }
 }
 
-/// What was seen before of a group.
+/// The answer of [`Seen::note`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Sighting {
     First,

@@ -29,7 +29,7 @@ struct Place<'a> {
     rules: &'static Rules,
 }
 
-/// What is not left to the types.
+/// Rules that the types do not express.
 pub(super) struct Rules {
     pub(super) required: &'static [Member],
     /// Names that are never ignored.
@@ -64,7 +64,7 @@ pub(super) fn near_miss(name: &str, names: &[&'static str]) -> Option<&'static s
     names.iter().find(is_near).copied()
 }
 
-/// What is wrong with a member that has a [`near_miss`].
+/// The error about a member that has a [`near_miss`].
 pub(super) fn misspelt(known: &str, command: &str) -> String {
     format!(
         "must be spelt `{known}`, as `{command}` prints it (AWS Config and CloudTrail spell it otherwise): \

@@ -6,7 +6,7 @@ use super::error::{InputError, Problem};
 use super::walk::{Chunk, Item, List, Place, walk};
 use crate::model::SecurityGroup;
 
-/// What was read of a file and is still to be used.
+/// The part of a file that was read and not used yet.
 #[derive(Debug)]
 pub(super) struct Text<R> {
     reader: R,
@@ -134,7 +134,7 @@ impl<R: BufRead> Text<R> {
         items
     }
 
-    /// What is to be said of the file as a whole at its end.
+    /// The error about the file as a whole, at its end.
     pub(super) fn ending(&mut self, file: &str) -> Option<InputError> {
         let problem = match self.failure.take() {
             Some(problem) => problem,

@@ -5,11 +5,10 @@ use serde_json::de::{Deserializer, Read};
 
 use super::document::FileGroup;
 
-/// What stands at a place.
 pub(super) enum Value<T> {
-    /// What is wanted; it ends there.
+    /// The wanted value, and its end.
     Whole(T, usize),
-    /// JSON, but not what is wanted; it ends there.
+    /// JSON of another type, and its end.
     Other(usize),
     Broken(serde_json::Error),
     /// It goes on behind the text.

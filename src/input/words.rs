@@ -9,7 +9,7 @@ use crate::text::{plain_problem, truncate};
 /// Longest description of what is wrong, in UTF-16 units: a value of the file may stand in it.
 const PROBLEM: usize = 600;
 
-/// What is wrong with a group: which group, which member, and what it should be.
+/// The error about a group: which group, which member, and what it should be.
 pub(super) fn explain(json: &str, members: &Members<'_>, rules: &'static Rules) -> String {
     let id = members.get("GroupId");
     let id = id.and_then(|id| serde_json::from_str::<String>(id.get()).ok());

@@ -18,11 +18,11 @@ pub(super) const TEXT: usize = 16_384;
 /// The error type of what may pass when it is tried again.
 const RETRYABLE: &str = "Retryable";
 
-/// What Lambda is answered.
+/// The answer to Lambda.
 #[derive(Debug, Serialize)]
 #[serde(untagged)]
 pub enum Answer {
-    /// What was done.
+    /// The counts for the function's answer.
     Outcome(Outcome),
     /// The messages of SQS that failed: the others are done.
     Messages(SqsBatchResponse),

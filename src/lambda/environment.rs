@@ -57,7 +57,7 @@ pub fn of_process(name: &str) -> Option<String> {
     std::env::var_os(name).map(|value| value.to_string_lossy().into_owned())
 }
 
-/// What becomes of the finding of a group that passed: `SG_TRUST_PASSED`.
+/// The state of the finding of a group that passed: `SG_TRUST_PASSED`.
 ///
 /// # Errors
 /// When the variable has a value that it cannot have.
@@ -89,7 +89,7 @@ fn is_first(
     }
 }
 
-/// What the environment says.
+/// The settings from the environment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Environment {
     pub(super) settings: Settings,

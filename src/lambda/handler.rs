@@ -24,15 +24,15 @@ use crate::finding::Context;
 use crate::model::{AccountId, Partition, Region, Scope};
 use crate::text::escape;
 
-/// How long prewarming may take.
+/// The limit for prewarming.
 const PREWARM_MOST: Duration = Duration::from_secs(1);
-/// What is left of the invocation's time when it answers that it has run out.
+/// The invocation answers that its time has run out when so much is left.
 const MARGIN: Duration = Duration::from_millis(500);
 
 /// How long bringing back messages may take in an invocation that has run out of time: a part of [`MARGIN`].
 const REDELIVERY: Duration = Duration::from_millis(300);
 
-/// How long an invocation may take where an emulator, which gives no function ARN, gives no deadline that means anything.
+/// The time of an invocation where an emulator, which gives no function ARN, gives no deadline that means anything.
 const EMULATED: Duration = Duration::from_secs(300);
 
 /// The function, made once, before the first event.
@@ -44,7 +44,7 @@ pub struct Function {
     process: Mutex<Process>,
 }
 
-/// What one invocation leaves to the next.
+/// The state that one invocation leaves to the next.
 #[derive(Debug, Default)]
 struct Process {
     is_warm: bool,
@@ -272,7 +272,7 @@ fn scope_of(arn: &str) -> Option<Scope> {
     })
 }
 
-/// How long the invocation may go on, before what is left is needed to answer.
+/// The time that the invocation may use, without the time that it needs to answer.
 fn time_left(deadline_ms: u64) -> Duration {
     let deadline = Duration::from_millis(deadline_ms);
     let now =

@@ -70,7 +70,7 @@ pub(super) struct InvocationLog<'a> {
 }
 
 impl InvocationLog<'_> {
-    /// What came of a run: a line for each failed message, and one summary, also of a run that failed in part.
+    /// The lines of a run: one for each failed message, and one summary, also of a run that failed in part.
     pub(super) fn run(&self, run: &RunResult) {
         let alerts = run.stats.exemptions.iter().map(describe_alert);
         for warning in alerts.chain(run.stats.warnings.iter().cloned()) {

@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 use crate::engine::SweepEnd;
 use crate::engine::stats::RunStats;
 
-/// What one invocation is measured by.
+/// The measurements of one invocation.
 #[derive(Debug, Default)]
 pub(super) struct Measured {
     pub(super) stats: RunStats,

@@ -24,7 +24,7 @@ impl<E> Timed<E> {
         }
     }
 
-    /// How long all calls took together.
+    /// The time that all calls took together.
     pub(super) fn spent(&self) -> Duration {
         Duration::from_nanos(self.nanoseconds.load(Ordering::Relaxed))
     }

@@ -77,7 +77,7 @@ pub struct Ipv6Address {
     pub ipv6_address: Option<String>,
 }
 
-/// How traffic passes an interface.
+/// Whether traffic enters, leaves or passes through an interface.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum InterfaceKind {
     /// Traffic comes in, and what runs there may send on: an instance, a load balancer, whatever is not known.

@@ -17,7 +17,7 @@ pub fn clip(from: i64, to: i64) -> Option<(u16, u16)> {
     (first <= last).then_some((first, last))
 }
 
-/// How many ports an interval has.
+/// The number of ports in an interval.
 #[must_use]
 pub fn width((first, last): (u16, u16)) -> u32 {
     u32::from(last) - u32::from(first) + 1
@@ -30,7 +30,6 @@ impl PortSet {
         Self(vec![(0, u16::MAX)])
     }
 
-    /// How many ports it has.
     #[must_use]
     pub fn count(&self) -> u32 {
         self.0.iter().copied().map(width).sum()

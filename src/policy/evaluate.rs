@@ -67,7 +67,7 @@ struct Breach<'g, 'a> {
     revoked: Vec<&'g Grant<'a>>,
 }
 
-/// What is too much of what a source reaches, by protocol and reason.
+/// The violations of one source, by protocol and reason.
 fn breaches<'g, 'a>(settings: &Settings, reach: Reach<'g, 'a>) -> Vec<Breach<'g, 'a>> {
     let mut breaches = Vec::new();
     for (protocol, grants) in reach.by_protocol() {

@@ -2,7 +2,7 @@
 
 /// The policy's id, which is also the `GeneratorId` of its findings.
 pub const ID: &str = "AWS.SecurityGroup.RestrictsInterSecurityGroupTraffic";
-/// What the policy asks for, said of one group.
+/// The sentence of the policy about one group.
 pub const DEMAND: &str = "should restrict traffic from other security groups";
 /// MITRE ATT&CK tactic and technique: Lateral Movement, Exploitation of Remote Services.
 pub const MITRE: &str = "TA0008:T1210";

@@ -7,7 +7,7 @@ use super::{OpenRule, Reading, Reason, Settings};
 use crate::model::ports::{ALL_PORTS, PortSet, clip, width};
 use crate::model::{AccountId, GroupId, GroupPair, IpPermission, Protocol, SecurityGroup};
 
-/// What the policy says about one permission by itself.
+/// The policy's verdict on one permission by itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PermissionCheck {
     /// It names no security group.
@@ -68,7 +68,7 @@ pub fn open_ports(permission: &IpPermission) -> Option<(u16, u16)> {
     }
 }
 
-/// What identifies a source: its id; without one, owner and name.
+/// The key of a source: its id; without one, owner and name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SourceKey<'a> {
     pub group_id: Option<&'a GroupId>,
@@ -142,7 +142,7 @@ impl<'a> Grants<'a> {
     }
 }
 
-/// What one source reaches on a group: at least one grant, by protocol and ports.
+/// The grants of one source on a group, at least one, by protocol and ports.
 #[derive(Debug, Clone, Copy)]
 pub struct Reach<'g, 'a> {
     grants: &'g [Grant<'a>],
@@ -204,7 +204,7 @@ impl<'g, 'a> Union<'g, 'a> {
 struct Tally {
     revoked: Vec<u32>,
     stays: Vec<bool>,
-    /// How many ports stay.
+    /// The number of ports that stay.
     count: usize,
 }
 

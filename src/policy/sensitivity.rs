@@ -23,12 +23,12 @@ pub struct Sensitivity {
     pub raise: Vec<Severity>,
 }
 
-/// How sensitive: the place among the levels, from the least.
+/// The place among the levels, from the least sensitive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Level(usize);
 
 impl Level {
-    /// How many levels less sensitive this one is than another.
+    /// The number of levels by which this one is less sensitive than another.
     fn below(self, other: Self) -> usize {
         other.0.saturating_sub(self.0)
     }
@@ -114,7 +114,7 @@ pub struct Levels {
     pub source: String,
     /// Whether the source was seen. Otherwise it counts as one that cannot be.
     pub is_seen: bool,
-    /// How many levels less sensitive the source is than the group.
+    /// The number of levels by which the source is less sensitive than the group.
     pub distance: usize,
 }
 

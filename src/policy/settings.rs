@@ -17,18 +17,18 @@ pub struct Settings {
     pub related_requirements: Vec<String>,
     /// Whether findings name the rules behind a violation by their ids, which takes one more call.
     pub rule_ids: bool,
-    /// How sensitive groups are; without it every group counts the same.
+    /// The sensitivity of groups; without it every group counts the same.
     pub sensitivity: Option<Sensitivity>,
     /// Accepted risks.
     pub exemptions: Vec<Exemption>,
 }
 
-/// What counts as a violation.
+/// The definition of a violation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reading {
     /// Exactly the published detection.
     Reference,
-    /// What the published detection fails, and what opens as much in another spelling.
+    /// The published detection, and permissions that open as much in another spelling.
     Effective,
 }
 

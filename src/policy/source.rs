@@ -38,7 +38,7 @@ pub struct Source {
     pub owner_id: Option<AccountId>,
     /// Every distinct way in which permissions name it, those over an active peering connection first: at least one.
     pub pairs: Vec<SourcePair>,
-    /// What the rules to be revoked say about themselves, in order.
+    /// The descriptions of the rules to be revoked, in order.
     pub descriptions: Vec<String>,
     /// Whether it is the evaluated group itself.
     pub is_self: bool,
@@ -75,7 +75,7 @@ impl SourcePair {
         }
     }
 
-    /// What became of the peering connection, when it is not active.
+    /// The status of the peering connection, when it is not active.
     #[must_use]
     pub fn stale_status(&self) -> Option<&str> {
         stale(self.peering_status.as_deref())

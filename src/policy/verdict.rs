@@ -9,7 +9,7 @@ use super::source::{OpenRule, Source};
 use crate::model::ports::PortSet;
 use crate::model::{GroupId, GroupRule, Protocol, RuleId, Traffic};
 
-/// How severe a violation is. A group without one is `Informational`; a violation is at least `Low`.
+/// The severity of a violation. A group without one is `Informational`; a violation is at least `Low`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Severity {
     /// No issue was found.

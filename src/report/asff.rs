@@ -51,7 +51,7 @@ const REASONS: usize = 20;
 const REASON: usize = 2048;
 /// Most product fields.
 const PRODUCT_FIELDS: usize = 50;
-/// How many violations, rules and fixes are listed among the product fields.
+/// At most so many violations, rules and fixes are listed among the product fields.
 const LISTED: usize = 10;
 /// Largest finding in bytes of JSON. AWS takes 240 KB; the rest is room for its own fields.
 const FINDING_BYTES: usize = 200_000;

@@ -27,10 +27,10 @@ pub mod table;
 pub use columns::wrap;
 use columns::{Cell, Columns, Style, fit};
 
-/// How wide the name of a group is at the end of an edge: two of them with the ports fit into 100 columns.
+/// The most columns for the name of a group at the end of an edge: two names with the ports fit into 100 columns.
 const EDGE_WIDTH: usize = 40;
 
-/// What no graph knows.
+/// The limits of every graph, in words.
 const NOT_READ: [&str; 4] = [
     "egress rules",
     "network ACLs",
@@ -140,7 +140,7 @@ fn edge_columns<'a>(edges: impl Iterator<Item = (Option<usize>, TrustEdge<'a>)>)
     columns
 }
 
-/// What an edge admits: open trust stands out.
+/// The traffic that an edge admits: open trust stands out.
 fn lets_in(edge: &TrustEdge<'_>) -> Cell {
     let ports = ports_words(edge.ports);
     match (edge.is_open, edge.is_exempt) {
@@ -150,7 +150,7 @@ fn lets_in(edge: &TrustEdge<'_>) -> Cell {
     }
 }
 
-/// What is not read, as a sentence of two lines.
+/// The sources that no graph reads, as a sentence of two lines.
 fn not_read() -> String {
     let words = format!(
         "It is trust, not connectivity. Not read: {}.",

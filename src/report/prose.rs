@@ -14,9 +14,9 @@ pub use exemption::{
     describe_exemption_within,
 };
 
-/// How many ranges a sentence names before it counts the rest.
+/// A sentence names so many ranges before it counts the rest.
 const NAMED_RANGES: usize = 8;
-/// How many peering connections a sentence names before it counts the rest.
+/// A sentence names so many peering connections before it counts the rest.
 const NAMED_PEERINGS: usize = 4;
 
 /// A group as a sentence names it: `sg-0aaa (payments-db)`.
@@ -72,7 +72,7 @@ pub fn describe_violation(group: &SecurityGroup, violation: &Violation) -> Strin
     text
 }
 
-/// What is accepted.
+/// The accepted traffic.
 #[must_use]
 pub fn describe_traffic(reason: Reason, protocol: &Protocol, ports: &PortSet) -> String {
     let of = protocol_before_noun(protocol);

@@ -67,7 +67,7 @@ pub fn group(group: &SecurityGroup, verdict: &Verdict, region: Option<&Region>) 
     out
 }
 
-/// What to do, in the order in which to do it.
+/// The commands, in the order in which to run them.
 fn fix(fix: &Fix) -> String {
     let mut out = String::new();
     let mut line = |label: &str, text: &str| {

@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use crate::event::{Action, Batch, Kind, Message, Shape, Target, Trigger};
 
-/// What a document makes the function do: one event, or several.
+/// The effect of a document on the function: one event, or several.
 #[derive(Debug, Serialize)]
 #[serde(untagged)]
 pub enum Invocation<'a> {
@@ -57,7 +57,7 @@ impl<'a> From<&'a Message> for Element<'a> {
     }
 }
 
-/// What an event makes the function do, and why.
+/// The effect of an event on the function, and the reason.
 #[derive(Debug, Serialize)]
 pub struct Targets<'a> {
     version: u8,

@@ -93,7 +93,7 @@ impl Format {
     }
 }
 
-/// How many groups came out how.
+/// The number of groups of each verdict.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
 pub struct Summary {
     /// Groups that were evaluated.
@@ -165,7 +165,6 @@ impl Report {
         }
     }
 
-    /// What was counted so far.
     #[must_use]
     pub fn summary(&self) -> &Summary {
         &self.summary

@@ -18,7 +18,7 @@ use crate::model::GroupId;
 /// How far the clocks of two instances may differ. A finding from further ahead was dated by a wrong clock, and is not one
 /// that an event published meanwhile.
 const CLOCKS_DIFFER: SignedDuration = SignedDuration::from_secs(5);
-/// How many refused findings the error names.
+/// The error names at most so many refused findings.
 const NAMED_REFUSALS: usize = 20;
 
 impl<S: GroupSource, K: FindingStore> Sweep<'_, S, K> {

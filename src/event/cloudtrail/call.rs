@@ -12,7 +12,7 @@ use crate::event::member::quote;
 use crate::event::{Action, ChangeProof, Target, group_id, tagged, unique, vpc_id};
 use crate::model::{GroupId, VpcId};
 
-/// How a call says which group it changed.
+/// The member of a call that tells which group it changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Naming {
     Id,

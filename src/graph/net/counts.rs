@@ -8,7 +8,7 @@ const MOST_COMPONENTS: usize = 20_000;
 const WORDS: usize = 16;
 const COLUMNS: usize = WORDS * 64;
 
-/// How many of the others each reaches, by their places.
+/// The number of others that each reaches, by their places.
 pub(super) type Counts = Vec<u32>;
 
 /// For each source the number of targets that it reaches, without the target at its own place: there are as many of the

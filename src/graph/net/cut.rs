@@ -2,7 +2,7 @@
 
 use super::{Arc, EdgeId, Node, NodeMap, Rows, reached};
 
-/// What may flow through an arc that cannot be cut.
+/// The capacity of an arc that cannot be cut.
 const ENDLESS: u32 = u32::MAX / 2;
 
 /// The residual graph: every arc lies beside its reverse, at the place with the last bit turned.
@@ -76,7 +76,7 @@ impl Residual {
         self.left.get(place).copied().unwrap_or(0)
     }
 
-    /// How far each node is from the source by arcs that are not full; none when the target is not reached.
+    /// The distance of each node from the source by arcs that are not full; none when the target is not reached.
     fn levels(&self, from: Node, to: Node) -> Option<NodeMap<u32>> {
         let mut level = NodeMap::new(u32::MAX, self.rows.len());
         level[from] = 0;

@@ -17,7 +17,7 @@ pub(in crate::graph) struct Dominators {
     size: NodeMap<usize>,
 }
 
-/// What is known of a node during the search. Nodes are named by their places in the order of the search.
+/// A node during the search. Nodes are named by their places in the order of the search.
 struct Search {
     parent: NodeMap<Node>,
     semi: NodeMap<Node>,
@@ -154,7 +154,7 @@ impl Dominators {
         self.order.iter().filter_map(bridge_to).collect()
     }
 
-    /// How many of the counted nodes each node dominates.
+    /// The number of counted nodes that each node dominates.
     pub(in crate::graph) fn dominated(&self, is_counted: impl Fn(Node) -> bool) -> NodeMap<usize> {
         let mut dominated = NodeMap::new(0, self.immediate.len());
         for &node in self.order.iter().rev() {

@@ -142,7 +142,6 @@ impl Rows {
         Self { ends, arcs: row }
     }
 
-    /// How many nodes there are.
     pub(in crate::graph) fn len(&self) -> usize {
         self.ends.len()
     }

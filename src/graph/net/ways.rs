@@ -53,7 +53,7 @@ impl Ways {
         Self { steps }
     }
 
-    /// What the shortest way to a node costs; none when there is no way.
+    /// The cost of the shortest way to a node; none when there is no way.
     pub(in crate::graph) fn cost(&self, to: Node) -> Option<u32> {
         self.steps[to].map(|step| step.cost)
     }

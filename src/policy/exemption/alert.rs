@@ -8,7 +8,7 @@ use super::Exemption;
 use crate::model::{AccountId, SecurityGroup};
 use crate::policy::Verdict;
 
-/// How many days before its end an exemption is said to end soon.
+/// An exemption is said to end soon so many days before its end.
 const SOON: i32 = 30;
 
 /// Which exemptions were of use in a run over groups, and whose groups these were.

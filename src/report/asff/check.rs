@@ -14,11 +14,10 @@ use crate::text::utf16_len;
 pub struct InvalidFinding {
     /// The finding's id.
     pub id: String,
-    /// What is wrong with it.
     pub faults: Vec<String>,
 }
 
-/// What Security Hub would refuse in a finding; nothing when it is right.
+/// The members of a finding that Security Hub would refuse.
 #[must_use]
 pub fn check(asff: &Asff) -> Vec<String> {
     let mut faults = Vec::new();

@@ -24,7 +24,7 @@ pub(super) fn tags(group: &SecurityGroup) -> BTreeMap<String, String> {
         .collect()
 }
 
-/// What the value of a tag may hold.
+/// Whether the value of a tag may hold a character.
 pub(super) fn is_tag_byte(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b" .:+=@_/-".contains(&byte)
 }

@@ -137,7 +137,7 @@ const OPENED: [EventField; 3] = [
 
 const OPENED_RULE: &str = "opened-rule";
 
-/// What led to this evaluation, and who opened the group, where an event tells.
+/// The event that led to this evaluation, and whoever opened the group, where an event tells.
 fn event_fields(attribution: &Attribution) -> Vec<(&'static str, String)> {
     let value = |record: &Record, (name, of): &EventField| Some((*name, of(record).clone()?));
     let last = attribution.last.iter();

@@ -6,7 +6,7 @@ use std::fmt::{self, Write as _};
 use owo_colors::OwoColorize as _;
 use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
 
-/// How wide a terminal is taken to be.
+/// The width of a terminal, in columns.
 pub(super) const WIDTH: usize = 100;
 const INDENT: &str = "  ";
 const GAP: &str = "  ";

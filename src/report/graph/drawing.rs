@@ -47,7 +47,7 @@ impl<'a> Drawing<'a> {
         }
     }
 
-    /// How many edges there are.
+    /// The number of edges.
     #[must_use]
     pub fn edges(&self) -> usize {
         self.edges.len() + self.doors.len()

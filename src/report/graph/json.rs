@@ -106,7 +106,7 @@ impl Serialize for Protocols<'_> {
     }
 }
 
-/// What `graph` prints: one line.
+/// The output of `graph`: one line.
 ///
 /// # Errors
 /// When it cannot be written as JSON.

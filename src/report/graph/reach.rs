@@ -14,9 +14,9 @@ use crate::graph::{
 use crate::policy::Settings;
 use crate::text::escape;
 
-/// How many lines a list has before it counts the rest.
+/// A list has so many lines before it counts the rest.
 const MOST_LINES: usize = 40;
-/// How many hops at either end of a long path are told.
+/// So many hops at either end of a long path are told.
 const ENDS: usize = 10;
 const NAME_WIDTH: usize = 56;
 
@@ -252,7 +252,7 @@ fn edge_list(walk: &Walk<'_>, edges: &[TrustEdge<'_>], settings: &Settings) -> S
     out
 }
 
-/// What may lead there all the same.
+/// Parts of the account that were not read, and may lead there.
 fn unreachable(graph: &TrustGraph, found: &Unreachable<'_>) -> String {
     let mut out = String::new();
     if !graph.has_interfaces() {

@@ -77,7 +77,7 @@ impl Serialize for OwnedProtocols {
     }
 }
 
-/// What `reach` prints: one line.
+/// The output of `reach`: one line.
 ///
 /// # Errors
 /// When it cannot be written as JSON.

@@ -12,11 +12,11 @@ use crate::graph::{Group, GroupIndex, Origin, Overview, SourceName, Trust, Trust
 use crate::policy::Settings;
 use crate::text::escape;
 
-/// How many lines a section has before it counts the rest.
+/// A section has so many lines before it counts the rest.
 const MOST_LINES: usize = 20;
-/// How many removals and paths, which take several lines each.
+/// The same for removals and paths, which take several lines each.
 const MOST_BLOCKS: usize = 5;
-/// How wide the names of groups may be.
+/// The most columns for the name of a group.
 const NAME_WIDTH: usize = 48;
 
 /// A summary of a graph; with a group, what to revoke first is told of the ways to it.

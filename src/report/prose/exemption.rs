@@ -83,7 +83,6 @@ pub fn describe_difference(difference: &Difference<'_>) -> String {
     }
 }
 
-/// What somebody should look at.
 #[must_use]
 pub fn describe_alert(alert: &Alert) -> String {
     let id = escape(&alert.id);
