@@ -10,81 +10,60 @@ use crate::text::truncate;
 pub(super) const GIVE_GROUPS: &str = "give the output of `aws ec2 describe-security-groups`";
 const GIVE_EVENT: &str = "give it to `sg-trust targets` or `sg-trust replay`";
 
+/// Documents with events: the members by which they are known, and what they are.
+const EVENTS: [(&str, &str); 6] = [
+    ("detail-type", "an event of EventBridge"),
+    ("eventSource eventName", "a CloudTrail record"),
+    ("Records", "a CloudTrail log file, or a batch of SQS or SNS"),
+    ("Events", "an answer of CloudTrail's lookup-events"),
+    ("configurationItem", "a notification of AWS Config"),
+    ("configuration resourceType", "an item of AWS Config"),
+];
+const TERRAFORM: &str = "a plan or state of Terraform, not groups as they are in EC2";
+const PLAN: &str = "a plan of Terraform, not groups as they are in EC2";
+const TEMPLATE: &str = "a template of CloudFormation, not groups as they are in EC2";
+const RULES: &str =
+    "the answer of describe-security-group-rules, which has rules without their groups";
+/// Documents with neither groups nor events.
+const OTHERS: [(&str, &str); 9] = [
+    ("SecurityGroupRules", RULES),
+    (
+        "SecurityGroupRuleId",
+        "a rule of describe-security-group-rules",
+    ),
+    ("configurationItems", "a file of AWS Config"),
+    ("terraform_version", TERRAFORM),
+    ("planned_values", PLAN),
+    ("AWSTemplateFormatVersion", TEMPLATE),
+    ("Resources", TEMPLATE),
+    ("GeneratorId", "a finding of Security Hub"),
+    ("version policy groups", "a report of sg-trust"),
+];
+const INTERFACES: (&str, &str, &str) = (
+    "NetworkInterfaces",
+    "the answer of describe-network-interfaces",
+    "give it to `sg-trust graph` or `sg-trust reach` with --interfaces",
+);
+
+/// The kinds of documents without groups, each with what to do with it.
+fn kinds() -> impl Iterator<Item = (&'static str, &'static str, &'static str)> {
+    let events = EVENTS
+        .into_iter()
+        .map(|(names, kind)| (names, kind, GIVE_EVENT));
+    let others = OTHERS
+        .into_iter()
+        .map(|(names, kind)| (names, kind, GIVE_GROUPS));
+    [INTERFACES].into_iter().chain(events).chain(others)
+}
+
 /// The kind of a document that holds no groups, and what to do with it.
 pub(super) fn kind(members: &Members<'_>) -> String {
-    const KINDS: [(&[&str], &str, &str); 16] = [
-        (
-            &["NetworkInterfaces"],
-            "the answer of describe-network-interfaces",
-            "give it to `sg-trust graph` or `sg-trust reach` with --interfaces",
-        ),
-        (
-            &["SecurityGroupRules"],
-            "the answer of describe-security-group-rules, which has rules without their groups",
-            GIVE_GROUPS,
-        ),
-        (
-            &["SecurityGroupRuleId"],
-            "a rule of describe-security-group-rules",
-            GIVE_GROUPS,
-        ),
-        (&["detail-type"], "an event of EventBridge", GIVE_EVENT),
-        (
-            &["eventSource", "eventName"],
-            "a CloudTrail record",
-            GIVE_EVENT,
-        ),
-        (
-            &["Records"],
-            "a CloudTrail log file, or a batch of SQS or SNS",
-            GIVE_EVENT,
-        ),
-        (
-            &["Events"],
-            "an answer of CloudTrail's lookup-events",
-            GIVE_EVENT,
-        ),
-        (
-            &["configurationItem"],
-            "a notification of AWS Config",
-            GIVE_EVENT,
-        ),
-        (&["configurationItems"], "a file of AWS Config", GIVE_GROUPS),
-        (
-            &["configuration", "resourceType"],
-            "an item of AWS Config",
-            GIVE_EVENT,
-        ),
-        (
-            &["terraform_version"],
-            "a plan or state of Terraform, not groups as they are in EC2",
-            GIVE_GROUPS,
-        ),
-        (
-            &["planned_values"],
-            "a plan of Terraform, not groups as they are in EC2",
-            GIVE_GROUPS,
-        ),
-        (
-            &["AWSTemplateFormatVersion"],
-            "a template of CloudFormation, not groups as they are in EC2",
-            GIVE_GROUPS,
-        ),
-        (
-            &["Resources"],
-            "a template of CloudFormation, not groups as they are in EC2",
-            GIVE_GROUPS,
-        ),
-        (&["GeneratorId"], "a finding of Security Hub", GIVE_GROUPS),
-        (
-            &["version", "policy", "groups"],
-            "a report of sg-trust",
-            GIVE_GROUPS,
-        ),
-    ];
-    let is_of = |names: &[&str]| names.iter().all(|name| members.has(name));
-    if let Some((_, kind, advice)) = KINDS.iter().find(|(names, ..)| is_of(names)) {
-        return format!("it is {kind}: {advice}");
+    let is_of = |names: &str| names.split(' ').all(|name| members.has(name));
+    let of_kind = |(names, kind, advice): (&str, &str, &str)| {
+        is_of(names).then(|| format!("it is {kind}: {advice}"))
+    };
+    if let Some(found) = kinds().find_map(of_kind) {
+        return found;
     }
     for (name, _) in &members.0 {
         if let Some(known) = near_miss(name, &OF_GROUP) {

@@ -9,7 +9,7 @@ use serde_json::value::RawValue;
 use super::document::DESCRIBE_GROUPS;
 use super::error::Problem;
 use super::kind::GIVE_GROUPS;
-use super::strict::{misspelt, near_miss};
+use super::strict::{Name, misspelt, near_miss};
 use super::words::words;
 use crate::text::truncate;
 
@@ -109,6 +109,3 @@ impl<'de: 'a, 'a> Deserialize<'de> for Members<'a> {
         deserializer.deserialize_map(Object)
     }
 }
-
-#[derive(serde::Deserialize)]
-struct Name<'a>(#[serde(borrow)] Cow<'a, str>);

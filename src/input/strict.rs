@@ -7,11 +7,10 @@
 
 use std::borrow::Cow;
 
-use serde::de::value::BorrowedStrDeserializer;
 use serde::de::{
     DeserializeSeed, Deserializer, Error, IntoDeserializer, MapAccess, SeqAccess, Visitor,
 };
-use serde::forward_to_deserialize_any;
+use serde::{Deserialize, forward_to_deserialize_any};
 
 /// A deserializer in which a member whose name differs from a known one by case alone is an error.
 pub(super) struct Strict<'a, D> {
@@ -244,16 +243,17 @@ impl<'de, A: MapAccess<'de>> MapAccess<'de> for Members<'de, A> {
         &mut self,
         seed: K,
     ) -> Result<Option<K::Value>, A::Error> {
-        let key = self.map.next_key_seed(Name {
-            seed,
-            name: &mut self.name,
-        })?;
-        match self.missing {
-            Some(missing) if key.is_none() => return Err(A::Error::missing_field(missing)),
-            Some(missing) if *missing == *self.name => self.missing = None,
-            _ => {}
+        let Some(Name(name)) = self.map.next_key()? else {
+            return match self.missing {
+                Some(missing) => Err(A::Error::missing_field(missing)),
+                None => Ok(None),
+            };
+        };
+        self.name = name;
+        if self.missing == Some(&*self.name) {
+            self.missing = None;
         }
-        Ok(key)
+        seed.deserialize((*self.name).into_deserializer()).map(Some)
     }
 
     fn next_value_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<T::Value, A::Error> {
@@ -266,34 +266,6 @@ impl<'de, A: MapAccess<'de>> MapAccess<'de> for Members<'de, A> {
     }
 }
 
-/// Keeps the name of a member and hands it on.
-struct Name<'a, 'de, K> {
-    seed: K,
-    name: &'a mut Cow<'de, str>,
-}
-
-impl<'de, K: DeserializeSeed<'de>> DeserializeSeed<'de> for Name<'_, 'de, K> {
-    type Value = K::Value;
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<K::Value, D::Error> {
-        deserializer.deserialize_str(self)
-    }
-}
-
-impl<'de, K: DeserializeSeed<'de>> Visitor<'de> for Name<'_, 'de, K> {
-    type Value = K::Value;
-
-    fn expecting(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.write_str("the name of a member")
-    }
-
-    fn visit_borrowed_str<E: Error>(self, name: &'de str) -> Result<K::Value, E> {
-        *self.name = Cow::Borrowed(name);
-        self.seed.deserialize(BorrowedStrDeserializer::new(name))
-    }
-
-    fn visit_str<E: Error>(self, name: &str) -> Result<K::Value, E> {
-        *self.name = Cow::Owned(name.to_owned());
-        self.seed.deserialize(name.into_deserializer())
-    }
-}
+/// The name of a member, without a copy where it has no escapes.
+#[derive(Deserialize)]
+pub(super) struct Name<'a>(#[serde(borrow)] pub(super) Cow<'a, str>);
