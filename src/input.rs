@@ -1,4 +1,4 @@
-//! Security groups and network interfaces read from files.
+//! Security groups and network interfaces read from files, and kept in files that are read again.
 
 mod describe;
 mod document;
@@ -7,6 +7,7 @@ mod interfaces;
 mod kind;
 mod members;
 mod parallel;
+mod saved;
 mod seen;
 mod snapshot;
 mod strict;
@@ -21,5 +22,6 @@ pub use describe::GroupReader;
 pub use document::parse_group;
 pub use error::{InputError, Location, Problem};
 pub use interfaces::{interfaces_beside_groups, read_interfaces};
+pub use saved::{SaveError, SavedScope};
 pub use seen::{Identities, Identity, Seen, Sighting};
 pub use snapshot::Snapshot;

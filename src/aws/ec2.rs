@@ -1,4 +1,4 @@
-//! Security groups from EC2.
+//! Security groups and network interfaces from EC2.
 //!
 //! Groups are always asked for by filters, never by `GroupIds`: one id that does not exist would fail the whole call.
 //! An answer counts only with all its pages.
@@ -16,7 +16,7 @@ use self::whole_answer::WholeAnswer;
 use super::clock::{ClockOffset, DateHeader};
 use super::{CallError, Timeouts, describe};
 use crate::engine::source::{GroupSource, Observation, Observed, Owner, Page, Query, SourceError};
-use crate::model::{GroupId, GroupRule, Scope, VpcId};
+use crate::model::{GroupId, GroupRule, NetworkInterface, Scope, VpcId};
 
 mod convert;
 #[cfg(test)]
@@ -25,7 +25,7 @@ mod whole_answer;
 
 /// Values of one filter: <https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_Filter.html>.
 const FILTER_VALUES: usize = 200;
-/// Largest page of DescribeSecurityGroups and DescribeSecurityGroupRules.
+/// Largest page of DescribeSecurityGroups, DescribeSecurityGroupRules and DescribeNetworkInterfaces.
 const PAGE: i32 = 1000;
 /// Smallest page of DescribeSecurityGroups.
 const SMALLEST_PAGE: i32 = 5;
@@ -212,6 +212,40 @@ impl Ec2 {
             SourceError::Unavailable(text)
         } else {
             SourceError::Refused(text)
+        }
+    }
+
+    /// Every network interface that the account sees, those of others in its VPCs among them.
+    ///
+    /// # Errors
+    /// When a page of the answer is missing.
+    pub async fn interfaces(&self) -> Result<Vec<NetworkInterface>, SourceError> {
+        const OPERATION: &str = "DescribeNetworkInterfaces";
+        let mut interfaces = Vec::new();
+        let mut token = None;
+        loop {
+            let call = self
+                .client
+                .describe_network_interfaces()
+                .max_results(PAGE)
+                .set_next_token(token)
+                .customize();
+            let answer = within(call, self.timeouts)
+                .send()
+                .await
+                .map_err(|error| self.error(OPERATION, CallError::from(error)))?;
+            for interface in answer.network_interfaces.unwrap_or_default() {
+                // Without its id, or with a group of none, it would hide a chain.
+                let interface = convert::interface(interface).ok_or_else(|| {
+                    let why = "a network interface or its group without an id in the answer";
+                    self.error(OPERATION, CallError::Unexpected(why.to_owned()))
+                })?;
+                interfaces.push(interface);
+            }
+            token = answer.next_token.filter(|token| !token.is_empty());
+            if token.is_none() {
+                return Ok(interfaces);
+            }
         }
     }
 

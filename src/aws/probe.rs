@@ -56,6 +56,7 @@ pub(super) async fn actions(ec2: &aws_sdk_ec2::Client, hub: &HubClient, scope: &
     let groups = ec2.describe_security_groups().dry_run(true).send();
     let rules = ec2.describe_security_group_rules().dry_run(true).send();
     let vpcs = ec2.describe_vpcs().dry_run(true).send();
+    let interfaces = ec2.describe_network_interfaces().dry_run(true).send();
     let described = hub.describe_hub(Timeouts::EVENT);
     let own = json!({"GeneratorId": [{"Value": policy::ID, "Comparison": "EQUALS"}]});
     let read = hub.get_findings(&own, 1, None, Timeouts::EVENT);
@@ -64,6 +65,7 @@ pub(super) async fn actions(ec2: &aws_sdk_ec2::Client, hub: &HubClient, scope: &
     BTreeMap::from([
         ("ec2:DescribeSecurityGroups", Probe::of(groups.await)),
         ("ec2:DescribeSecurityGroupRules", Probe::of(rules.await)),
+        ("ec2:DescribeNetworkInterfaces", Probe::of(interfaces.await)),
         ("ec2:DescribeVpcs", Probe::of(vpcs.await)),
         ("securityhub:DescribeHub", Probe::of(described.await)),
         ("securityhub:GetFindings", Probe::of(read.await)),
@@ -162,7 +164,7 @@ mod tests {
             }
         })
         .await;
-        assert_eq!(probes.len(), 6);
+        assert_eq!(probes.len(), 7);
         assert!(
             probes.values().all(|probe| *probe == Probe::Allowed),
             "{probes:?}"

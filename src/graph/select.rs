@@ -41,10 +41,8 @@ impl TrustGraph {
     /// # Errors
     /// When no group or more than one is meant.
     pub fn find_group(&self, text: &str) -> Result<GroupIndex, SelectError> {
-        match self.find_source(text)? {
-            Origin::Group(index) => Ok(index),
-            _ => Err(SelectError::Unknown(text.to_owned(), self.groups.len())),
-        }
+        // A source that no file has is none of these, also where it has the same id.
+        self.find(text, self.own_ends())
     }
 
     /// The group that is meant, or the source that no file has.
@@ -52,6 +50,23 @@ impl TrustGraph {
     /// # Errors
     /// When none or more than one is meant.
     pub fn find_source(&self, text: &str) -> Result<Origin, SelectError> {
+        let groups = self.own_ends();
+        let groups = groups.map(|(index, end)| (Origin::Group(index), end));
+        let outside = self.outside.iter().enumerate();
+        let outside = outside.map(|(place, source)| (Origin::Outside(place), End::Outside(source)));
+        self.find(text, groups.chain(outside))
+    }
+
+    fn own_ends(&self) -> impl Iterator<Item = (GroupIndex, End<'_>)> {
+        let groups = self.indices().zip(&self.groups);
+        groups.map(|(index, group)| (index, End::Group(index, group)))
+    }
+
+    fn find<'g, T: Copy>(
+        &self,
+        text: &str,
+        ends: impl Iterator<Item = (T, End<'g>)>,
+    ) -> Result<T, SelectError> {
         let is_account = |account: &str| {
             account.len() == 12 && account.bytes().all(|byte| byte.is_ascii_digit())
         };
@@ -59,12 +74,7 @@ impl TrustGraph {
             Some((account, name)) if is_account(account) => (Some(account), name),
             _ => (None, text),
         };
-        let groups = self.indices().zip(&self.groups);
-        let groups = groups.map(|(index, group)| (Origin::Group(index), End::Group(index, group)));
-        let outside = self.outside.iter().enumerate();
-        let outside = outside.map(|(place, source)| (Origin::Outside(place), End::Outside(source)));
-        let all: Vec<_> = groups
-            .chain(outside)
+        let all: Vec<_> = ends
             .filter(|(_, end)| {
                 owner.is_none() || end.owner_id().map(|owner| owner.as_str()) == owner
             })
@@ -82,7 +92,7 @@ impl TrustGraph {
             let found: Vec<_> = all.iter().filter(|(_, end)| is_meant(end)).collect();
             match found.as_slice() {
                 [] => {}
-                [(origin, _)] => return Ok(*origin),
+                [(found, _)] => return Ok(*found),
                 several => {
                     let words = several.iter().map(|(_, end)| describe(*end)).collect();
                     return Err(SelectError::Ambiguous(text.to_owned(), Candidates(words)));

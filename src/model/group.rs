@@ -6,28 +6,44 @@
 
 use std::collections::BTreeMap;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
-use super::json::{list, number, or_default, required, tags, text};
+use super::json::{list, list_of_tags, number, or_default, required, tags, text};
 use super::{AccountId, GroupId, PeeringConnectionId, Protocol, VpcId};
 
 /// A security group, with the members that the policy and the finding need.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Deserialize, Serialize)]
 #[serde(rename_all = "PascalCase", expecting = "a security group")]
 pub struct SecurityGroup {
     /// Never empty.
     #[serde(deserialize_with = "required")]
     pub group_id: GroupId,
     /// Up to 255 characters of the owner's choice, so an attacker may have chosen them.
-    #[serde(default, deserialize_with = "text")]
+    #[serde(
+        default,
+        deserialize_with = "text",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub group_name: Option<String>,
     /// The account that owns the group (in a shared VPC not always the caller's).
-    #[serde(default, deserialize_with = "text")]
+    #[serde(
+        default,
+        deserialize_with = "text",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub owner_id: Option<AccountId>,
-    #[serde(default, deserialize_with = "text")]
+    #[serde(
+        default,
+        deserialize_with = "text",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub vpc_id: Option<VpcId>,
     /// Names partition, Region and owner.
-    #[serde(default, deserialize_with = "text")]
+    #[serde(
+        default,
+        deserialize_with = "text",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub security_group_arn: Option<String>,
     /// The ingress permissions.
     #[serde(deserialize_with = "list")]
@@ -35,21 +51,26 @@ pub struct SecurityGroup {
     /// The policy never reads it; the finding shows it.
     #[serde(default, deserialize_with = "list")]
     pub ip_permissions_egress: Vec<IpPermission>,
-    #[serde(default, deserialize_with = "tags")]
+    #[serde(
+        default,
+        deserialize_with = "tags",
+        serialize_with = "list_of_tags",
+        skip_serializing_if = "BTreeMap::is_empty"
+    )]
     pub tags: BTreeMap<String, String>,
 }
 
 /// One permission: a protocol, a port range, and whom it admits.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Default, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default, Deserialize, Serialize)]
 #[serde(rename_all = "PascalCase", default, expecting = "a permission")]
 pub struct IpPermission {
     #[serde(deserialize_with = "or_default")]
     pub ip_protocol: Protocol,
     /// First port, or the ICMP type; absent for all traffic.
-    #[serde(deserialize_with = "number")]
+    #[serde(deserialize_with = "number", skip_serializing_if = "Option::is_none")]
     pub from_port: Option<i64>,
     /// Last port, or the ICMP code; absent for all traffic.
-    #[serde(deserialize_with = "number")]
+    #[serde(deserialize_with = "number", skip_serializing_if = "Option::is_none")]
     pub to_port: Option<i64>,
     /// The security groups that it admits.
     #[serde(deserialize_with = "list")]
@@ -63,53 +84,62 @@ pub struct IpPermission {
 }
 
 /// A security group named in a permission (`UserIdGroupPair`).
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Default, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default, Deserialize, Serialize)]
 #[serde(
     rename_all = "PascalCase",
     default,
     expecting = "a security group of a permission"
 )]
 pub struct GroupPair {
-    #[serde(deserialize_with = "text")]
+    #[serde(deserialize_with = "text", skip_serializing_if = "Option::is_none")]
     pub group_id: Option<GroupId>,
     /// EC2 gives it only for some.
-    #[serde(deserialize_with = "text")]
+    #[serde(deserialize_with = "text", skip_serializing_if = "Option::is_none")]
     pub group_name: Option<String>,
     /// The account of the source. EC2 omits it for a deleted source and through a transit gateway.
-    #[serde(deserialize_with = "text")]
+    #[serde(deserialize_with = "text", skip_serializing_if = "Option::is_none")]
     pub user_id: Option<AccountId>,
     /// The VPC of the source, where it is peered.
-    #[serde(deserialize_with = "text")]
+    #[serde(deserialize_with = "text", skip_serializing_if = "Option::is_none")]
     pub vpc_id: Option<VpcId>,
-    #[serde(deserialize_with = "text")]
+    #[serde(deserialize_with = "text", skip_serializing_if = "Option::is_none")]
     pub vpc_peering_connection_id: Option<PeeringConnectionId>,
     /// `active`, or what became of the peering connection.
-    #[serde(deserialize_with = "text")]
+    #[serde(deserialize_with = "text", skip_serializing_if = "Option::is_none")]
     pub peering_status: Option<String>,
     /// The rule's description, of its author's choice.
-    #[serde(deserialize_with = "text")]
+    #[serde(deserialize_with = "text", skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Default, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default, Deserialize, Serialize)]
 #[serde(rename_all = "PascalCase", default, expecting = "an IPv4 range")]
 pub struct IpRange {
-    #[serde(deserialize_with = "text")]
+    #[serde(deserialize_with = "text", skip_serializing_if = "Option::is_none")]
     pub cidr_ip: Option<String>,
+    /// The rule's description. Only EC2's answers have it: nothing reads it from a file.
+    #[serde(skip_deserializing, skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Default, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default, Deserialize, Serialize)]
 #[serde(rename_all = "PascalCase", default, expecting = "an IPv6 range")]
 pub struct Ipv6Range {
-    #[serde(deserialize_with = "text")]
+    #[serde(deserialize_with = "text", skip_serializing_if = "Option::is_none")]
     pub cidr_ipv6: Option<String>,
+    /// The rule's description. Only EC2's answers have it: nothing reads it from a file.
+    #[serde(skip_deserializing, skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Default, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default, Deserialize, Serialize)]
 #[serde(rename_all = "PascalCase", default, expecting = "a prefix list")]
 pub struct PrefixList {
-    #[serde(deserialize_with = "text")]
+    #[serde(deserialize_with = "text", skip_serializing_if = "Option::is_none")]
     pub prefix_list_id: Option<String>,
+    /// The rule's description. Only EC2's answers have it: nothing reads it from a file.
+    #[serde(skip_deserializing, skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
 }
 
 impl IpPermission {

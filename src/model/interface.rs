@@ -17,11 +17,23 @@ pub struct NetworkInterface {
     /// Never empty.
     #[serde(deserialize_with = "required")]
     pub network_interface_id: String,
-    #[serde(default, deserialize_with = "text")]
+    #[serde(
+        default,
+        deserialize_with = "text",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub interface_type: Option<String>,
-    #[serde(default, deserialize_with = "text")]
+    #[serde(
+        default,
+        deserialize_with = "text",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub owner_id: Option<AccountId>,
-    #[serde(default, deserialize_with = "text")]
+    #[serde(
+        default,
+        deserialize_with = "text",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub vpc_id: Option<VpcId>,
     #[serde(deserialize_with = "list")]
     pub groups: Vec<InterfaceGroup>,
@@ -49,17 +61,17 @@ pub struct InterfaceGroup {
 #[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize, Serialize)]
 #[serde(rename_all = "PascalCase", default, expecting = "an attachment")]
 pub struct Attachment {
-    #[serde(deserialize_with = "text")]
+    #[serde(deserialize_with = "text", skip_serializing_if = "Option::is_none")]
     pub instance_id: Option<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize, Serialize)]
 #[serde(rename_all = "PascalCase", default, expecting = "an association")]
 pub struct Association {
-    #[serde(deserialize_with = "text")]
+    #[serde(deserialize_with = "text", skip_serializing_if = "Option::is_none")]
     pub public_ip: Option<String>,
     /// The address in a carrier's network, of a Wavelength Zone.
-    #[serde(deserialize_with = "text")]
+    #[serde(deserialize_with = "text", skip_serializing_if = "Option::is_none")]
     pub carrier_ip: Option<String>,
 }
 
@@ -73,7 +85,7 @@ pub struct PrivateAddress {
 #[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize, Serialize)]
 #[serde(rename_all = "PascalCase", default, expecting = "an IPv6 address")]
 pub struct Ipv6Address {
-    #[serde(deserialize_with = "text")]
+    #[serde(deserialize_with = "text", skip_serializing_if = "Option::is_none")]
     pub ipv6_address: Option<String>,
 }
 

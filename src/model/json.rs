@@ -5,7 +5,7 @@ use std::fmt;
 use std::marker::PhantomData;
 
 use serde::de::{Error, Expected, MapAccess, SeqAccess, Unexpected, Visitor};
-use serde::{Deserialize, Deserializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// Null is the default.
 pub(super) fn or_default<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(
@@ -144,4 +144,18 @@ pub(super) fn tags<'de, D: Deserializer<'de>>(
         }
     }
     deserializer.deserialize_any(Tags)
+}
+
+/// Tags as EC2's list of `{Key, Value}`.
+pub(super) fn list_of_tags<S: Serializer>(
+    tags: &BTreeMap<String, String>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    #[derive(Serialize)]
+    #[serde(rename_all = "PascalCase")]
+    struct Tag<'a> {
+        key: &'a str,
+        value: &'a str,
+    }
+    serializer.collect_seq(tags.iter().map(|(key, value)| Tag { key, value }))
 }

@@ -4,14 +4,14 @@ use std::borrow::Cow;
 use std::fmt;
 
 use serde::de::Visitor;
-use serde::{Deserialize, Deserializer};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use super::json::whole;
 
 /// An IP protocol by the name that EC2 gives it: `tcp`, `udp`, `icmp`, `icmpv6`, another protocol's number in decimal,
 /// or `-1` for all. A number that has a name is given the name (`6` is `tcp`). Absent means all: the reading that
 /// cannot hide anything.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 pub struct Protocol(Cow<'static, str>);
 
 impl Protocol {

@@ -227,12 +227,14 @@ impl<'a> Making<'_, 'a> {
                 .into_iter()
                 .map(|range| IpRange {
                     cidr_ip: Some(range),
+                    description: None,
                 })
                 .collect(),
             ipv6_ranges: ipv6
                 .into_iter()
                 .map(|range| Ipv6Range {
                     cidr_ipv6: Some(range),
+                    description: None,
                 })
                 .collect(),
             prefix_list_ids: planned
@@ -240,6 +242,7 @@ impl<'a> Making<'_, 'a> {
                 .iter()
                 .map(|list| PrefixList {
                     prefix_list_id: Some(list.clone()),
+                    description: None,
                 })
                 .collect(),
         })

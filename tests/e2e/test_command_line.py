@@ -165,3 +165,70 @@ def test_the_region_is_looked_for_in_order(moto_port, account, run):
         assert group in found.stdout, (arguments, variables, found.stderr)
     wrong = run("scan", AWS_REGION=None, AWS_DEFAULT_REGION="Frankfurt")
     assert wrong.returncode == 2 and '"Frankfurt" is not a Region' in wrong.stderr, wrong.stderr
+
+
+def test_scan_keeps_what_it_read_for_every_other_command(moto_port, account, run, aws, tmp_path):
+    vpc = account.vpc()
+    web, db, lone = (account.group(name, vpc, {"team": "a b"}) for name in ("web", "db", "lone"))
+    account.allow(db, web)
+    public = {"IpProtocol": "tcp", "FromPort": 443, "ToPort": 443, "IpRanges": [{"CidrIp": "0.0.0.0/0", "Description": "all of it"}]}
+    account.ec2.authorize_security_group_ingress(GroupId=web, IpPermissions=[public])
+    subnet = account.ec2.create_subnet(VpcId=vpc, CidrBlock="10.0.0.0/24")["Subnet"]["SubnetId"]
+    for groups in ([web], [db, web]):
+        account.ec2.create_network_interface(SubnetId=subnet, Groups=groups)
+    kept = tmp_path / "a" / "kept"
+    scanned = run("scan", "--region", REGION, "--region", "eu-west-1", "--save", str(kept), "--interfaces")
+    assert scanned.returncode == 1, scanned.stderr
+    assert sorted(file.name for file in kept.iterdir()) == [f"{ACCOUNT}_eu-west-1.json", f"{ACCOUNT}_{REGION}.json"]
+    file = kept / f"{ACCOUNT}_{REGION}.json"
+    assert file.stat().st_mode & 0o777 == 0o600
+    assert f"{file} has {len(account.ec2.describe_security_groups()['SecurityGroups'])} security group(s) and 2 network interface(s)" in scanned.stderr
+    # It says what EC2 says, but for members that no command reads.
+    by_id = lambda groups: {group["GroupId"]: group for group in groups}  # noqa: E731
+    saved, real = by_id(json.loads(file.read_text())["SecurityGroups"]), by_id(account.ec2.describe_security_groups()["SecurityGroups"])
+    assert saved.keys() == real.keys() and list(saved) == sorted(saved)
+    for id, group in real.items():
+        for member in ("GroupName", "OwnerId", "VpcId", "IpPermissions", "IpPermissionsEgress"):
+            assert saved[id][member] == group[member], (member, saved[id], group)
+        assert saved[id].get("Tags", []) == group.get("Tags", [])
+    assert saved[web]["IpPermissions"][0]["IpRanges"][0]["Description"] == "all of it"
+    # Every command that takes files takes the directory.
+    assert run("check", str(kept)).returncode == 1
+    assert f"{db} (db)" in run("explain", db, "--groups", str(kept)).stdout
+    event_file = tmp_path / "event.json"
+    event_file.write_text(json.dumps({"action": "evaluate", "group_ids": [db]}))
+    assert db in run("replay", str(event_file), "--groups", str(kept), "--region", REGION).stdout
+    graph = json.loads(run("graph", str(kept), "--format", "json").stdout)
+    told = {group["group_id"]: (group["machines"], group["latent"]) for group in graph["groups"]}
+    assert graph["interfaces"] and (told[web], told[db], told[lone]) == ((2, False), (1, False), (0, True))
+    assert run("reach", str(kept), "--from", "internet", "--to", db).returncode == 1
+    # Without --interfaces the groups alone, and no call for the others.
+    aws.calls.clear()
+    assert run("scan", "--save", str(kept)).returncode == 1
+    assert "NetworkInterfaces" not in json.loads(file.read_text()) and "DescribeNetworkInterfaces" not in aws.count()
+    refused = run("scan", "--interfaces")
+    assert refused.returncode == 2 and "--save" in refused.stderr
+
+
+def test_a_region_that_cannot_be_read_whole_loses_what_was_kept(account, run, aws, tmp_path):
+    account.group("db")
+    kept = tmp_path / "kept"
+    files = {region: kept / f"{ACCOUNT}_{region}.json" for region in ("eu-west-1", REGION)}
+    both = ("scan", "--region", "eu-west-1", "--region", REGION, "--save", str(kept))
+    assert run(*both).returncode == 0 and all(file.exists() for file in files.values())
+    denied = ec2_error(403, "UnauthorizedOperation", "no")
+    aws.fault = lambda operation, _: denied if operation == "DescribeNetworkInterfaces" else None
+    result = run(*both, "--interfaces")
+    assert result.returncode == 2 and not any(file.exists() for file in files.values())
+    assert "the role needs ec2:DescribeNetworkInterfaces" in result.stderr and "of an earlier scan was removed" in result.stderr
+    assert run(*both).returncode == 0
+    seen = []
+
+    def first_fails(operation, _):
+        seen.extend([operation] if operation == "DescribeSecurityGroups" else [])
+        return denied if operation == "DescribeSecurityGroups" and len(seen) == 1 else None
+
+    aws.fault = first_fails
+    result = run(*both)
+    assert result.returncode == 2 and "eu-west-1: " in result.stderr
+    assert [file.exists() for file in files.values()] == [False, True] and len(list(kept.iterdir())) == 1

@@ -27,6 +27,7 @@ def test_where_nothing_is_missing(account, aws, doctor):
     for action in ("ec2:DescribeSecurityGroups", "ec2:DescribeVpcs", "securityhub:GetFindings", "securityhub:BatchImportFindings", "securityhub:DescribeHub"):
         assert f"ok       {action}" in lines, out
     assert "ec2:DescribeSecurityGroupRules" not in out, "only with the setting rule_ids"
+    assert "ok       ec2:DescribeNetworkInterfaces, for `sg-trust scan --interfaces` only" in lines, out
     for command in ("aws cloudtrail describe-trails", "aws events list-rules", "aws scheduler list-schedules", "aws iam simulate-principal-policy"):
         assert command in out
     assert account.findings() == {} and aws.hub.findings == {}
@@ -65,3 +66,12 @@ def test_an_answer_that_does_not_tell_is_no_verdict(account, aws, doctor):
 def test_without_credentials(aws, doctor):
     code, out, _ = doctor(AWS_ACCESS_KEY_ID=None, AWS_SECRET_ACCESS_KEY=None)
     assert code == 1 and "no credentials" in out and "aws get-caller-identity" not in out, out
+
+
+def test_interfaces_are_not_missed(account, aws, doctor):
+    denied = ec2_error(403, "UnauthorizedOperation", "You are not authorized")
+    aws.fault = lambda operation, _: denied if operation == "DescribeNetworkInterfaces" else None
+    code, out, _ = doctor()
+    assert code == 0, out
+    (place,) = [place for place, line in enumerate(out.splitlines()) if line.startswith("?") and "ec2:DescribeNetworkInterfaces" in line]
+    assert "only `sg-trust scan --interfaces` needs it, never the function" in out.splitlines()[place + 1]

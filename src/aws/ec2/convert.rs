@@ -3,8 +3,9 @@
 use aws_sdk_ec2::types;
 
 use crate::model::{
-    AccountId, GroupId, GroupPair, GroupRule, IpPermission, IpRange, Ipv6Range,
-    PeeringConnectionId, PrefixList, Protocol, RuleId, SecurityGroup, Traffic, VpcId,
+    AccountId, Association, Attachment, GroupId, GroupPair, GroupRule, InterfaceGroup,
+    IpPermission, IpRange, Ipv6Address, Ipv6Range, NetworkInterface, PeeringConnectionId,
+    PrefixList, PrivateAddress, Protocol, RuleId, SecurityGroup, Traffic, VpcId,
 };
 
 /// A group; none if it has no id.
@@ -64,6 +65,7 @@ fn permissions(permissions: Option<Vec<types::IpPermission>>) -> Vec<IpPermissio
             .into_iter()
             .map(|range| IpRange {
                 cidr_ip: text(range.cidr_ip),
+                description: text(range.description),
             })
             .collect(),
         ipv6_ranges: permission
@@ -72,6 +74,7 @@ fn permissions(permissions: Option<Vec<types::IpPermission>>) -> Vec<IpPermissio
             .into_iter()
             .map(|range| Ipv6Range {
                 cidr_ipv6: text(range.cidr_ipv6),
+                description: text(range.description),
             })
             .collect(),
         prefix_list_ids: permission
@@ -80,6 +83,7 @@ fn permissions(permissions: Option<Vec<types::IpPermission>>) -> Vec<IpPermissio
             .into_iter()
             .map(|list| PrefixList {
                 prefix_list_id: text(list.prefix_list_id),
+                description: text(list.description),
             })
             .collect(),
     };
@@ -100,5 +104,55 @@ fn pair(pair: types::UserIdGroupPair) -> GroupPair {
             .map(PeeringConnectionId::new),
         peering_status: text(pair.peering_status),
         description: text(pair.description),
+    }
+}
+
+/// A network interface; none if it, or a group on it, has no id.
+pub(super) fn interface(interface: types::NetworkInterface) -> Option<NetworkInterface> {
+    let groups = interface.groups.unwrap_or_default().into_iter();
+    let groups = groups.map(|group| {
+        Some(InterfaceGroup {
+            group_id: text(group.group_id).map(GroupId::new)?,
+        })
+    });
+    let attachment = interface.attachment;
+    Some(NetworkInterface {
+        network_interface_id: text(interface.network_interface_id)?,
+        interface_type: interface
+            .interface_type
+            .and_then(|kind| text(Some(kind.as_str().to_owned()))),
+        owner_id: text(interface.owner_id).map(AccountId::new),
+        vpc_id: text(interface.vpc_id).map(VpcId::new),
+        groups: groups.collect::<Option<_>>()?,
+        attachment: Attachment {
+            instance_id: text(attachment.and_then(|attachment| attachment.instance_id)),
+        },
+        association: association(interface.association),
+        private_ip_addresses: interface
+            .private_ip_addresses
+            .unwrap_or_default()
+            .into_iter()
+            .map(|address| PrivateAddress {
+                association: association(address.association),
+            })
+            .collect(),
+        ipv6_addresses: interface
+            .ipv6_addresses
+            .unwrap_or_default()
+            .into_iter()
+            .map(|address| Ipv6Address {
+                ipv6_address: text(address.ipv6_address),
+            })
+            .collect(),
+    })
+}
+
+fn association(association: Option<types::NetworkInterfaceAssociation>) -> Association {
+    let (public, carrier) = association
+        .map(|association| (association.public_ip, association.carrier_ip))
+        .unwrap_or_default();
+    Association {
+        public_ip: text(public),
+        carrier_ip: text(carrier),
     }
 }

@@ -367,3 +367,74 @@ async fn an_answer_that_was_cut_is_no_answer() {
         );
     }
 }
+
+fn interfaces(items: &str, token: Option<&str>) -> Answer {
+    let token = token
+        .map(|token| format!("<nextToken>{token}</nextToken>"))
+        .unwrap_or_default();
+    let answer = format!(
+        "<DescribeNetworkInterfacesResponse><networkInterfaceSet>{items}</networkInterfaceSet>{token}</DescribeNetworkInterfacesResponse>"
+    );
+    (200, answer)
+}
+
+#[tokio::test]
+async fn interfaces_come_from_all_pages_and_are_read_member_by_member() {
+    let whole = "<item><networkInterfaceId>eni-1</networkInterfaceId><interfaceType>nat_gateway</interfaceType><ownerId>111111111111</ownerId>\
+        <vpcId>vpc-1</vpcId><groupSet><item><groupId>sg-0a</groupId><groupName>web</groupName></item><item><groupId>sg-0b</groupId></item></groupSet>\
+        <attachment><attachmentId>a</attachmentId><instanceId>i-1</instanceId></attachment>\
+        <association><publicIp>198.51.100.1</publicIp></association>\
+        <privateIpAddressesSet><item><privateIpAddress>10.0.0.1</privateIpAddress><association><carrierIp>198.51.100.2</carrierIp></association></item></privateIpAddressesSet>\
+        <ipv6AddressesSet><item><ipv6Address>2a05::1</ipv6Address></item></ipv6AddressesSet></item>";
+    let (ec2, requests) = ec2(move |number, _| match number {
+        0 => interfaces(whole, Some("more")),
+        _ => interfaces(
+            "<item><networkInterfaceId>eni-2</networkInterfaceId><attachment><instanceId/></attachment></item>",
+            None,
+        ),
+    });
+    let expected: Vec<NetworkInterface> = serde_json::from_str(
+        r#"[{"NetworkInterfaceId":"eni-1","InterfaceType":"nat_gateway","OwnerId":"111111111111","VpcId":"vpc-1",
+            "Groups":[{"GroupId":"sg-0a"},{"GroupId":"sg-0b"}],"Attachment":{"InstanceId":"i-1"},"Association":{"PublicIp":"198.51.100.1"},
+            "PrivateIpAddresses":[{"Association":{"CarrierIp":"198.51.100.2"}}],"Ipv6Addresses":[{"Ipv6Address":"2a05::1"}]},
+            {"NetworkInterfaceId":"eni-2","Groups":[]}]"#,
+    )
+    .unwrap();
+    assert_eq!(ec2.interfaces().await.unwrap(), expected);
+    let bodies = bodies(&requests);
+    let has = |body: &Vec<(String, String)>, name: &str, value: &str| {
+        body.contains(&(name.to_owned(), value.to_owned()))
+    };
+    assert!(
+        bodies
+            .iter()
+            .all(|body| has(body, "Action", "DescribeNetworkInterfaces")
+                && has(body, "MaxResults", "1000"))
+    );
+    assert!(bodies.len() == 2 && has(&bodies[1], "NextToken", "more"));
+}
+
+#[tokio::test]
+async fn interfaces_that_are_not_all_told_are_an_error() {
+    for (answer, says) in [
+        (
+            (403, error("UnauthorizedOperation")),
+            "the role needs ec2:DescribeNetworkInterfaces on resource *",
+        ),
+        (interfaces("<item/>", None), "without an id"),
+        (
+            interfaces(
+                "<item><networkInterfaceId>eni-1</networkInterfaceId><groupSet><item/></groupSet></item>",
+                None,
+            ),
+            "without an id",
+        ),
+    ] {
+        let (ec2, _) = ec2(move |number, _| match number {
+            0 => interfaces("", Some("more")),
+            _ => answer.clone(),
+        });
+        let error = ec2.interfaces().await.unwrap_err().to_string();
+        assert!(error.contains(says), "{error}");
+    }
+}

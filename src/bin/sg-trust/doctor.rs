@@ -60,6 +60,8 @@ mod live {
     use super::Arguments;
     use crate::terminal::{Outcome, Terminal};
 
+    const INTERFACES: &str = "ec2:DescribeNetworkInterfaces";
+
     /// What was found out, line by line.
     #[derive(Default)]
     struct Report {
@@ -164,6 +166,20 @@ mod live {
                 continue;
             }
             let resource = resource(action, scope);
+            // The function has no such action, and is no worse without it.
+            if *action == INTERFACES {
+                match probe {
+                    Probe::Allowed => {
+                        report.good(&format!("{action}, for `sg-trust scan --interfaces` only"))
+                    }
+                    Probe::Denied(said) | Probe::NotEnabled(said) | Probe::Unclear(said) => report
+                        .unclear(
+                            &format!("{action}: {said}"),
+                            "only `sg-trust scan --interfaces` needs it, never the function",
+                        ),
+                }
+                continue;
+            }
             match probe {
                 Probe::Allowed => report.good(action),
                 // Said already.

@@ -18,6 +18,8 @@ mod man;
 mod output;
 mod policy;
 mod reach;
+#[cfg(feature = "aws")]
+mod recorder;
 mod region;
 mod replay;
 mod retire;

@@ -1,4 +1,6 @@
-//! `scan`: evaluates the live account.
+//! `scan`: evaluates the live account, and keeps what it read.
+
+use std::path::PathBuf;
 
 use sg_trust::model::Region;
 use sg_trust::policy::Settings;
@@ -13,11 +15,12 @@ Examples:
   AWS_PROFILE=audit sg-trust scan --region eu-west-1 --region us-east-1 --format json
   sg-trust scan --all-regions
   sg-trust scan --publish
+  sg-trust scan --all-regions --save organisation --interfaces && sg-trust graph organisation
 
 Credentials are the environment's, a profile's (AWS_PROFILE), or those of IAM Identity Center (`aws sso login`). \
 SG_TRUST_PASSED=active keeps findings of groups that passed active, as it does for the function. Needs \
 ec2:DescribeSecurityGroups; with the setting rule_ids ec2:DescribeSecurityGroupRules; with --all-regions \
-ec2:DescribeRegions; with --publish securityhub:GetFindings and securityhub:BatchImportFindings.";
+ec2:DescribeRegions; with --interfaces ec2:DescribeNetworkInterfaces; with --publish securityhub:GetFindings and securityhub:BatchImportFindings.";
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
@@ -31,6 +34,13 @@ pub(crate) struct Arguments {
     /// Publishes the findings in Security Hub, as the function's sweep does.
     #[arg(long)]
     publish: bool,
+    /// Keeps the groups of each Region in DIR/ACCOUNT_REGION.json, which every other command reads. A Region that could
+    /// not be read whole loses its file.
+    #[arg(long, value_name = "DIR")]
+    save: Option<PathBuf>,
+    /// Keeps the network interfaces too: `graph` and `reach` learn from them who carries a group.
+    #[arg(long, requires = "save")]
+    interfaces: bool,
     #[command(flatten)]
     format: FormatArguments,
 }
@@ -58,14 +68,16 @@ async fn scan(
     use std::collections::BTreeSet;
 
     use jiff::Timestamp;
-    use sg_trust::aws::Account;
+    use sg_trust::aws::{Account, Timeouts};
     use sg_trust::finding::Finding;
+    use sg_trust::input::SavedScope;
     use sg_trust::policy::day_of;
     use sg_trust::policy::exemption::{self, Usage};
     use sg_trust::report::Format;
     use sg_trust::report::prose::describe_alert;
 
     use crate::output::Writer;
+    use crate::recorder::{Recorder, keep};
 
     let format = arguments.format.format()?;
     let account = Account::sign_in(arguments.regions.first()).await?;
@@ -83,9 +95,19 @@ async fn scan(
     let mut failures = Vec::new();
     let mut usage = Usage::default();
     let mut warnings = Vec::new();
+    let mut kept = Vec::new();
     let writer = Writer::new(format, terminal.results(format == Format::Table));
     for region in regions {
         let account = account.in_region(&region);
+        let file = match &arguments.save {
+            Some(directory) => Some(SavedScope::new(directory, account.scope())?),
+            None => None,
+        };
+        let source = Recorder::new(
+            account.source(Timeouts::SWEEP),
+            account.scope(),
+            file.is_some(),
+        );
         let observer = |finding: &Finding| {
             bar.inc(1);
             bar.set_message(format!(
@@ -95,14 +117,29 @@ async fn scan(
             bar.suspend(|| writer.write(std::slice::from_ref(finding)))
         };
         let swept = async {
-            let run = sweep(&account, policy, arguments.publish, &observer).await?;
+            let run = sweep(&account, &source, policy, arguments.publish, &observer).await?;
             usage.join(&run.stats.usage);
             let of_run = run.stats.warnings.iter();
             warnings.extend(of_run.map(|why| format!("{region}: {why}")));
-            anyhow::Ok(run.end?)
+            run.end?;
+            if let Some(file) = &file {
+                kept.push(keep(&source, file, arguments.interfaces).await?);
+            }
+            anyhow::Ok(())
         };
         if let Err(error) = swept.await {
             failures.push(format!("{region}: {error:#}"));
+            // What an earlier scan has kept would pass for what is there now.
+            match file.map(|file| (file.remove(), file)) {
+                Some((Ok(true), file)) => failures.push(format!(
+                    "{region}: {} of an earlier scan was removed",
+                    file.path().display()
+                )),
+                Some((Err(error), _)) => {
+                    failures.push(format!("{region}: {:#}", anyhow::Error::from(error)))
+                }
+                Some((Ok(false), _)) | None => {}
+            }
         }
     }
     bar.finish_and_clear();
@@ -113,7 +150,7 @@ async fn scan(
     let accounts = BTreeSet::from([account.scope().account.clone()]);
     let alerts = exemption::alerts(&policy.exemptions, Some(&accounts), usage, today);
     warnings.extend(alerts.iter().map(describe_alert));
-    for warning in warnings {
+    for warning in kept.into_iter().chain(warnings) {
         terminal.say(&warning);
     }
     for failure in failures {
@@ -125,6 +162,7 @@ async fn scan(
 #[cfg(feature = "aws")]
 async fn sweep(
     account: &sg_trust::aws::Account,
+    source: &crate::recorder::Recorder<sg_trust::aws::ec2::Ec2>,
     policy: &Settings,
     publish: bool,
     observer: &sg_trust::engine::Observer<'_>,
@@ -136,17 +174,16 @@ async fn sweep(
     use sg_trust::engine::store::DiscardStore;
 
     let context = crate::live::context(account, policy)?;
-    let source = account.source(Timeouts::SWEEP);
     if publish {
         let store = account.store(Timeouts::SWEEP).await?;
-        let engine = Engine::new(policy, context, &source, &store);
+        let engine = Engine::new(policy, context, source, &store);
         let engine = Engine {
             observer: Some(observer),
             ..engine
         };
         Ok(engine.sweep(&BTreeSet::new()).await)
     } else {
-        let engine = Engine::new(policy, context, &source, &DiscardStore);
+        let engine = Engine::new(policy, context, source, &DiscardStore);
         let engine = Engine {
             observer: Some(observer),
             ..engine
