@@ -260,6 +260,54 @@ class Bench:
         assert process.returncode == 1, f"exit {process.returncode}"
         return peak
 
+    def trust_graph(self):
+        count, edges, rounds = (1_000, 20_000, 1) if self.is_quick else (10_000, 200_000, 3)
+        both = [self.trust_graph_file(count, edges), self.trust_graph_file(20 * count, 20 * edges)]
+        # By turns: what else goes on here slows down both.
+        runs = [[self.trust_graph_of(path, *arguments) for path, arguments in zip(both, ([], ["alone"]))] for _ in range(rounds)]
+        small, large = (self.trust_graph_median(of) for of in zip(*runs))
+        seconds, facts = small["seconds"], small["facts"]
+        name = f"trust graph, {count:,} groups, {facts['edges']:,} edges"
+        questions = [part for part in seconds if not part.startswith(("petgraph", "read", "how many", "the summary", "a smallest cut"))]
+        asked = {size: sum(found["seconds"][part] for part in questions) for size, found in (("small", small), ("large", large))}
+        whole = {size: asked[size] + found["seconds"]["read and make"] for size, found in (("small", small), ("large", large))}
+        self.rows += [
+            at_most(f"{name}: all questions", asked["small"], seconds["read"], 1, milliseconds, "reading the file"),
+            at_most("reading and making the graph", seconds["read and make"], seconds["read"], 2, milliseconds, "reading the file"),
+        ]
+        for part in (*questions, "a smallest cut", "how many each reaches", "the summary"):
+            theirs = seconds.get(f"petgraph: {part}")
+            against, ratio = (f"petgraph {milliseconds(theirs)}", seconds[part] / theirs) if theirs else ("", None)
+            self.rows.append(Row(f"{name}: {part}", milliseconds(seconds[part]), against, ratio))
+        larger = f"trust graph, {20 * count:,} groups, {large['facts']['edges']:,} edges"
+        self.rows += [
+            at_most(f"{larger}: reading, making, all questions", whole["large"], whole["small"], 30, milliseconds, "20 times smaller"),
+            at_most(f"{larger}: all questions", asked["large"], large["seconds"]["read"], 1, milliseconds, "reading the file"),
+            Row(f"peak memory, {name}", f"{facts['peak_kb'] / MEGABYTE:.1f} MB"),
+            Row(f"peak memory, {larger}", f"{large['facts']['peak_kb'] / MEGABYTE:.1f} MB"),
+        ]
+
+    def trust_graph_file(self, count, edges):
+        path = self.folder / f"trust-{count}.ndjson"
+        with path.open("w") as file:
+            for group in groups.trust(count, edges):
+                file.write(json.dumps(group, separators=(",", ":")) + "\n")
+        return path
+
+    def trust_graph_of(self, path, *arguments):
+        """The seconds of each part, and what was found: by both alike."""
+        done = subprocess.run([self.executables["graph"], path, "1", *arguments], stdout=subprocess.PIPE, check=True)
+        found = json.loads(done.stdout)
+        facts = found["facts"]
+        for what in ("reached", "clusters", "freeing"):
+            assert facts[what] == facts.get(f"petgraph {what}", facts[what]) > 0, facts
+        return found
+
+    @staticmethod
+    def trust_graph_median(runs):
+        parts = runs[0]["seconds"]
+        return {"seconds": {part: median(run["seconds"][part][0] for run in runs) for part in parts}, "facts": runs[0]["facts"]}
+
     def packages(self):
         faults = {name: build.faults(self.executables[name]) for name in ("sg-trust-lambda", "sg-trust")}
         found = "; ".join(f"{name} is {', '.join(what)}" for name, what in faults.items() if what)
@@ -278,7 +326,7 @@ def main():
             # A process that has to wait for a core makes every start alike: ratios come out too good.
             print(f"Other work is going on here (load {os.getloadavg()[0]:.1f}): the figures of starts will not be right.", flush=True)
         began = time.perf_counter()
-        for measure in (bench.start_and_warm, bench.calls, bench.sweeps, bench.throughput, bench.packages):
+        for measure in (bench.start_and_warm, bench.calls, bench.sweeps, bench.throughput, bench.trust_graph, bench.packages):
             print(f"Measuring: {measure.__name__.replace('_', ' ')} ...", flush=True)
             measure()
         seconds = time.perf_counter() - began

@@ -24,6 +24,7 @@ def executables():
         # What is shipped, by itself: the dependencies of tests and benches would change features of some crates.
         ["--bins"],
         ["--bench", "bare"],
+        ["--bench", "graph", "--no-default-features", "--target-dir", str(target / "core")],
         ["--bench", "policy", "--no-default-features", "--target-dir", str(target / "core")],
         ["--manifest-path", str(HELLO), "--target-dir", str(target / "hello")],
     ):

@@ -53,3 +53,39 @@ def open_group(id):
     """A group that admits all traffic from another: what events/authorize-ingress.json says of it."""
     pair = {"UserId": ACCOUNT, "GroupId": "sg-0fedcba9876543210"}
     return {**group(1), "GroupId": id, "GroupName": "payments-db", "IpPermissions": [{"IpProtocol": "-1", "UserIdGroupPairs": [pair]}]}
+
+
+def trust(count, edges):
+    """Groups that trust each other, in applications of fifty: a few face the internet, some are in cycles, every tenth application is entered by one group
+    alone, and some groups by one source. A few edges more than are asked for."""
+    draw = random.Random(count)
+    size = 50
+    for number in range(count):
+        begin = number - number % size
+        is_gated = begin // size % 10 == 9
+        wanted = 1 if number % 25 == 0 else edges // count + 2
+        wanted = min(wanted, number - begin) if is_gated and number > begin else wanted
+        sources = set()
+        while len(sources) < wanted:
+            kind = draw.random()
+            if is_gated and number > begin:
+                sources.add(draw.randrange(begin, number))
+            elif kind < 0.80 and number - begin > wanted:
+                sources.add(draw.randrange(begin, number))
+            elif kind < 0.98 or number == count - 1 or wanted == 1:
+                sources.add(draw.randrange(max(0, begin - 8 * size), max(begin, size)))
+            else:
+                sources.add(draw.randrange(number, min(count, begin + size)))
+        permissions = [
+            {"IpProtocol": "-1", "UserIdGroupPairs": [], "IpRanges": [], "Ipv6Ranges": [], "PrefixListIds": []},
+            *(
+                {"IpProtocol": "tcp", "FromPort": port, "ToPort": port, "UserIdGroupPairs": [], "IpRanges": [], "Ipv6Ranges": [], "PrefixListIds": []}
+                for port in (443, 5432, 8080)
+            ),
+        ]
+        for source in sorted(sources):
+            permission = permissions[0] if draw.random() < 0.2 else draw.choice(permissions[1:])
+            permission["UserIdGroupPairs"].append({"UserId": ACCOUNT, "GroupId": group_id(source), "Description": "from the web tier"})
+        if number % 100 == 0:
+            permissions[1]["IpRanges"].append({"CidrIp": "0.0.0.0/0", "Description": "everybody"})
+        yield {**group(number), "IpPermissions": permissions}
