@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use super::{end_name, ports_words};
+use super::{end_name, not_read, ports_words};
 use crate::graph::{End, Junction, TrustEdge, Walk};
 use crate::text::escape;
 
@@ -56,7 +56,8 @@ impl<'a> Drawing<'a> {
     /// For Graphviz.
     #[must_use]
     pub fn dot(&self, graph: &Walk<'_>) -> String {
-        let mut out = "digraph trust {\n  rankdir=LR;\n  node [shape=box];\n".to_owned();
+        let mut out = "digraph trust {\n".to_owned() + &comment("//");
+        out += "  rankdir=LR;\n  node [shape=box];\n";
         if !self.doors.is_empty() {
             out += "  internet [shape=ellipse];\n";
         }
@@ -108,7 +109,7 @@ impl<'a> Drawing<'a> {
     /// For Mermaid.
     #[must_use]
     pub fn mermaid(&self, graph: &Walk<'_>) -> String {
-        let mut out = "flowchart LR\n".to_owned();
+        let mut out = "flowchart LR\n".to_owned() + &comment("%%");
         if !self.doors.is_empty() {
             out += "  internet([internet])\n";
         }
@@ -140,6 +141,12 @@ impl<'a> Drawing<'a> {
         }
         out
     }
+}
+
+/// What the drawing is not.
+fn comment(mark: &str) -> String {
+    let line = |line: &str| format!("  {mark} {line}\n");
+    not_read().lines().map(line).collect()
 }
 
 fn junction_words(junction: &Junction<'_>) -> String {

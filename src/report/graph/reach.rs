@@ -35,7 +35,7 @@ pub fn reach(
     };
     match (question, answer) {
         (Question::Between { from, to, .. }, Answer::Reachable(found)) => {
-            reachable(walk, *from, to, found, settings)
+            reachable(walk, *from, to, found, settings) + "\n" + &not_read()
         }
         (Question::Between { from, to, .. }, Answer::Unreachable(found)) => {
             let whom = Style::Bold.paint(&targets(graph, to));
@@ -45,8 +45,12 @@ pub fn reach(
                 unreachable(graph, found)
             )
         }
-        (Question::From(from), Answer::Reached(groups)) => reached(graph, *from, groups, trust),
-        (Question::To(to), Answer::Reaching(found)) => reaching(graph, to, found, trust),
+        (Question::From(from), Answer::Reached(groups)) => {
+            reached(graph, *from, groups, trust) + "\n" + &not_read()
+        }
+        (Question::To(to), Answer::Reaching(found)) => {
+            reaching(graph, to, found, trust) + "\n" + &not_read()
+        }
         _ => String::new(),
     }
 }
@@ -266,14 +270,14 @@ fn unreachable(graph: &TrustGraph, found: &Unreachable<'_>) -> String {
             .filter_map(|index| graph.group(*index))
             .map(name);
         out += &list(
-            "On the way to it, these groups admit address ranges, from which whoever holds one comes in",
+            "Groups on the way to it that admit address ranges, which were not read",
             groups,
         );
     }
     if !found.outside.is_empty() {
         let sources = found.outside.iter().map(|source| outside_name(source));
         out += &list(
-            "On the way to it, these sources were not seen, nor who reaches them",
+            "Sources on the way to it that no file has, so that nobody knows who reaches them",
             sources,
         );
     }

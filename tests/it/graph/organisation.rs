@@ -85,6 +85,9 @@ fn the_surprising_path_is_told_hop_by_hop() {
     Open trust alone is enough for a path.
 
     No single trust edge is on every path: --cut finds the smallest set that is.
+
+    It is trust, not connectivity. Not read: egress rules, network ACLs, routes, address ranges other
+    than the whole internet.
     "##);
     let Run { code, out, .. } = organisation(
         "reach",
@@ -99,6 +102,9 @@ fn the_surprising_path_is_told_hop_by_hop() {
 
       aws ec2 revoke-security-group-ingress --region eu-west-1 --group-id sg-0c000000000000002 --ip-permissions '[{"IpProtocol":"tcp","FromPort":5432,"ToPort":5432,"UserIdGroupPairs":[{"GroupId":"sg-0c000000000000001","UserId":"333333333333"}]}]'
       aws ec2 revoke-security-group-ingress --region eu-west-1 --group-id sg-0c000000000000002 --ip-permissions '[{"IpProtocol":"-1","UserIdGroupPairs":[{"GroupId":"sg-0c000000000000004","UserId":"333333333333"}]}]'
+
+    It is trust, not connectivity. Not read: egress rules, network ACLs, routes, address ranges other
+    than the whole internet.
     "##);
     let Run { code, out, .. } =
         organisation("reach", &["--from", "ci-runner", "--to", "orders-db"]);
@@ -108,7 +114,7 @@ fn the_surprising_path_is_told_hop_by_hop() {
     It is trust, not connectivity. Not read: egress rules, network ACLs, routes, address ranges other
     than the whole internet.
 
-    On the way to it, these groups admit address ranges, from which whoever holds one comes in
+    Groups on the way to it that admit address ranges, which were not read
       sg-0a000000000000012 (monitoring)
       sg-0a000000000000013 (cdn-origin)
     "##);
@@ -122,6 +128,9 @@ fn the_surprising_path_is_told_hop_by_hop() {
          1  sg-0c000000000000004 (backup-agent, internal)    333333333333
          2  sg-0b000000000000003 (artifact-store, internal)  222222222222
          3  sg-0b000000000000002 (ci-runner, internal)       222222222222
+
+    It is trust, not connectivity. Not read: egress rules, network ACLs, routes, address ranges other
+    than the whole internet.
     "##);
 }
 

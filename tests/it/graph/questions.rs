@@ -5,6 +5,27 @@ use serde_json::json;
 use super::{all_from, group, on, organisation, parse};
 use crate::cli::{Run, run};
 
+/// A source that no file has may have the id of a group: nothing can end at it.
+#[test]
+fn chains_end_at_groups_that_were_read() {
+    let mut foreign = all_from(&["sg-0a"]);
+    foreign["UserIdGroupPairs"][0]["UserId"] = json!("999999999999");
+    let groups = [
+        group("sg-0a", json!([])),
+        group("sg-0b", json!([foreign, all_from(&["sg-0b"])])),
+    ];
+    for arguments in [
+        &["reach", "--to", "sg-0a"][..],
+        &["reach", "--from", "sg-0b", "--to", "sg-0a"],
+        &["graph", "--to", "sg-0a"],
+    ] {
+        let Run { code, err, .. } = on(arguments, &groups, None);
+        assert_eq!((code, err.as_str()), (0, ""), "{arguments:?}");
+    }
+    let Run { code, err, .. } = on(&["reach", "--from", "sg-0a"], &groups, None);
+    assert!(code == 2 && err.contains("may be any of"), "{err}");
+}
+
 #[test]
 fn what_is_meant_must_be_one() {
     let mut other = group("sg-0b", json!([]));
