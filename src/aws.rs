@@ -8,12 +8,14 @@ use std::future::Future;
 use std::io;
 
 mod account;
+mod assume_role;
 mod client;
 mod clock;
 pub mod ec2;
 mod errors;
 mod findings;
 mod hub_client;
+mod organization;
 pub mod probe;
 mod queue;
 mod rate_limit;
@@ -22,13 +24,16 @@ pub mod securityhub;
 mod testing;
 mod timeouts;
 mod unmodelled;
+mod work_queue;
 
 pub use account::{Account, AccountError, Caller, Clients};
+pub use assume_role::{MemberAccounts, MemberRole};
 pub use client::load_config;
 pub use clock::{ClockError, ClockOffset};
 pub use errors::{CallError, describe};
 pub use queue::{NotDelayed, Redelivery};
 pub use timeouts::Timeouts;
+pub use work_queue::is_queue_arn;
 
 /// Runs async work to its end, on this thread.
 ///

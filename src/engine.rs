@@ -15,9 +15,9 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 use serde::Serialize;
 
-use crate::event::{Batch, Shape, TriggerError};
+use crate::event::{Batch, Message, Shape, TriggerError};
 use crate::finding::{Attribution, Cause, Context, Finding, Lifecycle, Subject};
-use crate::model::SecurityGroup;
+use crate::model::{AccountId, SecurityGroup};
 use crate::policy::Settings;
 
 pub mod clock;
@@ -28,6 +28,7 @@ mod offline;
 mod plan;
 mod reconcile;
 mod resolve;
+pub mod route;
 #[cfg(test)]
 mod simulation;
 pub mod source;
@@ -42,6 +43,7 @@ mod tests;
 
 use clock::{Clock, SystemClock};
 use plan::{Failures, Plan};
+use route::RefusedMessage;
 use source::{GroupSource, SourceError};
 use stats::RunStats;
 use store::{FindingFilter, FindingStore, IMPORT, PublishedFinding, StoreError};
@@ -112,11 +114,15 @@ pub struct SweepEnd {
 /// A message that did not come to its end.
 #[derive(Debug, Clone)]
 pub struct FailedMessage {
+    /// Its number in the batch, from 0.
+    pub number: usize,
     /// SQS's `messageId`, where it came from there.
     pub sqs_id: Option<String>,
     /// The event's name: the call's, or its detail-type.
     pub event: Option<String>,
     pub event_id: Option<String>,
+    /// The account that it is of, where it tells.
+    pub account: Option<AccountId>,
     pub error: Arc<EngineError>,
 }
 
@@ -126,6 +132,15 @@ pub enum EngineError {
     /// It is no event.
     #[error(transparent)]
     Event(#[from] TriggerError),
+    /// It is not taken from where it came, or not of an account that this function works for.
+    #[error(transparent)]
+    NotTaken(#[from] RefusedMessage),
+    /// A member account, or the list of all, cannot be reached.
+    #[error(transparent)]
+    Member(#[from] MemberError),
+    /// The time of the invocation is over.
+    #[error("the time of the invocation ran out before everything was evaluated and published")]
+    NoTimeLeft,
     /// The groups could not be read.
     #[error(transparent)]
     Source(#[from] SourceError),
@@ -159,6 +174,24 @@ pub enum EngineError {
     },
 }
 
+/// A member account that cannot be worked for, or a list of members that cannot be had.
+#[derive(Debug, thiserror::Error)]
+pub enum MemberError {
+    /// It may work later: a time-out, throttling, a fault of the service.
+    #[error("{0}")]
+    Unavailable(String),
+    /// It will not work however often it is tried: a role that is missing or does not trust this function.
+    #[error("{0}")]
+    Refused(String),
+}
+
+impl MemberError {
+    #[must_use]
+    pub fn is_retryable(&self) -> bool {
+        matches!(self, Self::Unavailable(_))
+    }
+}
+
 impl RunResult {
     /// The outcome, when every message came to its end.
     ///
@@ -179,12 +212,15 @@ impl EngineError {
     #[must_use]
     pub fn is_retryable(&self) -> bool {
         match self {
-            Self::Event(_) => false,
+            Self::Event(_) | Self::NotTaken(_) => false,
+            Self::Member(error) => error.is_retryable(),
             Self::Source(error) => error.is_retryable(),
             Self::Store(error) => error.is_retryable(),
-            Self::NoSuchName(_) | Self::Ambiguous(_) | Self::Stale(_) | Self::OutOfTime { .. } => {
-                true
-            }
+            Self::NoSuchName(_)
+            | Self::Ambiguous(_)
+            | Self::Stale(_)
+            | Self::OutOfTime { .. }
+            | Self::NoTimeLeft => true,
         }
     }
 }
@@ -329,16 +365,22 @@ impl<S: GroupSource, K: FindingStore> Engine<'_, S, K> {
 
 fn failed_messages(batch: &Batch, failures: Failures) -> Vec<FailedMessage> {
     let failed = |(number, error): (usize, Arc<EngineError>)| {
-        let message = batch.messages.get(number);
-        let event = message.and_then(|message| message.trigger.as_ref().ok());
-        FailedMessage {
-            sqs_id: message.and_then(|message| message.sqs_id.clone()),
-            event: event.and_then(|event| event.event.clone()),
-            event_id: event.and_then(|event| event.record.id.clone()),
-            error,
-        }
+        let message = batch.messages.get(number)?;
+        Some(failed_message(number, message, error))
     };
-    failures.0.into_iter().map(failed).collect()
+    failures.0.into_iter().filter_map(failed).collect()
+}
+
+fn failed_message(number: usize, message: &Message, error: Arc<EngineError>) -> FailedMessage {
+    let event = message.trigger.as_ref().ok();
+    FailedMessage {
+        number,
+        sqs_id: message.sqs_id.clone(),
+        event: event.and_then(|event| event.event.clone()),
+        event_id: event.and_then(|event| event.record.id.clone()),
+        account: event.and_then(|event| event.account.clone()),
+        error,
+    }
 }
 
 impl Outcome {

@@ -27,7 +27,7 @@ mod member;
 mod other;
 mod tag_change;
 
-pub use batch::{Batch, Message, Shape, read};
+pub use batch::{Batch, Message, Origin, Shape, read};
 pub use error::TriggerError;
 pub use member::WrongMember;
 
@@ -40,6 +40,8 @@ pub struct Trigger {
     /// Where it happened; without it, where it is read.
     pub account: Option<AccountId>,
     pub region: Option<Region>,
+    /// `recipientAccountId` in the record of CloudTrail within an envelope: the envelope's account, unless one is forged.
+    pub recipient: Option<AccountId>,
     pub action: Action,
     pub record: Record,
     pub proof: ChangeProof,
@@ -53,6 +55,7 @@ impl Trigger {
             event: None,
             account: None,
             region: None,
+            recipient: None,
             action,
             record: Record::default(),
             proof: ChangeProof::Nothing,
@@ -82,6 +85,8 @@ pub enum Action {
     Evaluate(Vec<Target>),
     /// Evaluate every group of the account; the reason, where the event names no target.
     Sweep(Option<String>),
+    /// Have every member account swept.
+    SweepAll,
     /// Nothing, for this reason.
     Ignore(String),
 }

@@ -1,8 +1,11 @@
 //! The clients of one Region, and the account that the credentials belong to.
 
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use aws_config::SdkConfig;
+use aws_config::identity::IdentityCache;
+use aws_credential_types::provider::SharedCredentialsProvider;
 
 use super::client::load_config;
 use super::clock::{ClockError, ClockOffset};
@@ -14,6 +17,8 @@ use super::queue::{self, NotDelayed, Redelivery};
 use super::rate_limit::HubLimits;
 use super::securityhub::SecurityHub;
 use super::timeouts::Timeouts;
+use super::{organization, work_queue};
+use crate::engine::MemberError;
 use crate::engine::source::SourceError;
 use crate::model::{AccountId, Partition, Region, Scope};
 
@@ -64,6 +69,71 @@ impl Clients {
         Self::new(self.config.to_builder().region(region).build())
     }
 
+    /// The clients of another account in the same Region: other credentials, which the provider keeps itself, and other
+    /// rates.
+    pub(super) fn with_credentials(
+        &self,
+        credentials: SharedCredentialsProvider,
+        limits: HubLimits,
+    ) -> Self {
+        let config = self.config.to_builder();
+        let config = config
+            .credentials_provider(credentials)
+            .identity_cache(IdentityCache::no_cache());
+        Self {
+            limits,
+            ..Self::new(config.build())
+        }
+    }
+
+    /// The active accounts of the organisation.
+    ///
+    /// # Errors
+    /// When the account may not list them.
+    pub async fn active_accounts(
+        &self,
+        timeouts: Timeouts,
+    ) -> Result<BTreeSet<AccountId>, MemberError> {
+        let accounts = organization::active_accounts(&self.config, timeouts).await;
+        accounts.map_err(|error| {
+            let text = format!("organizations ListAccounts: {}", describe(&error));
+            if error.is_retryable() {
+                MemberError::Unavailable(text)
+            } else {
+                MemberError::Refused(format!(
+                    "{text}: only the management account and delegated administrators may list the accounts; \
+                     elsewhere name them"
+                ))
+            }
+        })
+    }
+
+    /// Puts the sweep of each account on a queue.
+    ///
+    /// # Errors
+    /// When the queue does not take all of them.
+    pub async fn send_sweeps(
+        &self,
+        queue: &str,
+        accounts: &[AccountId],
+        timeouts: Timeouts,
+    ) -> Result<(), MemberError> {
+        let sent = work_queue::send_sweeps(&self.config, queue, accounts, timeouts).await;
+        sent.map_err(|error| {
+            let text = format!("{queue}: {}", describe(&error));
+            if error.is_retryable() {
+                MemberError::Unavailable(text)
+            } else {
+                MemberError::Refused(text)
+            }
+        })
+    }
+
+    /// STS in this Region.
+    pub(super) fn sts(&self) -> aws_sdk_sts::Client {
+        aws_sdk_sts::Client::new(&self.config)
+    }
+
     /// EC2 as the account of this scope sees it.
     #[must_use]
     pub fn source(&self, scope: &Scope, timeouts: Timeouts) -> Ec2 {
@@ -103,10 +173,7 @@ impl Clients {
     /// # Errors
     /// When there are no credentials, or STS refuses them.
     pub async fn caller(&self) -> Result<Caller, AccountError> {
-        let answer = aws_sdk_sts::Client::new(&self.config)
-            .get_caller_identity()
-            .send()
-            .await;
+        let answer = self.sts().get_caller_identity().send().await;
         let answer = answer.map_err(|error| match CallError::from(error) {
             error @ CallError::Credentials { .. } => AccountError::NoCredentials(error),
             error => AccountError::Identity(error),

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 
 use super::EngineError;
+use super::route::RefusedMessage;
 use super::staleness::{Claims, Messages};
 use crate::event::{Action, Batch, Target, Trigger};
 use crate::model::{GroupId, Scope, VpcId};
@@ -80,6 +81,10 @@ impl<'t> Plan<'t> {
             Action::Sweep(Some(reason)) if is_covered(event, swept_since) => self.ignore(format!(
                 "already covered by a sweep that began later ({reason})"
             )),
+            Action::SweepAll => {
+                let why = RefusedMessage::NoMembers(scope.account.clone());
+                self.failures.add([number], why);
+            }
             Action::Sweep(_) => {
                 self.sweep.insert(number);
             }

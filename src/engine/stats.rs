@@ -34,6 +34,10 @@ pub struct RunStats {
     pub ignored: u64,
     /// Of these, those of another account or Region.
     pub foreign: u64,
+    /// Messages that were refused: see [`RefusedMessage`](super::route::RefusedMessage).
+    pub refused_events: u64,
+    /// Sweeps of member accounts that were put on the work queue.
+    pub queued_sweeps: u64,
     /// Answers of EC2 that were older than an event.
     pub stale_reads: u64,
     /// From each event to its published findings, in milliseconds.
@@ -103,6 +107,8 @@ impl RunStats {
         self.from_future += other.from_future;
         self.ignored += other.ignored;
         self.foreign += other.foreign;
+        self.refused_events += other.refused_events;
+        self.queued_sweeps += other.queued_sweeps;
         self.stale_reads += other.stale_reads;
         self.exemptions.extend(other.exemptions);
         self.usage.join(&other.usage);

@@ -35,7 +35,20 @@ pub enum Shape {
 pub struct Message {
     /// `messageId` of the SQS record that the message is in; of records within records the outermost, which can be named.
     pub sqs_id: Option<String>,
+    pub origin: Origin,
     pub trigger: Result<Trigger, TriggerError>,
+}
+
+/// How a message came to the function. Of records within records the outermost counts: AWS wrote that one, and the
+/// sender wrote what is in it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Origin<Arn = String> {
+    /// In what the function was invoked with, outside every record.
+    Invocation,
+    /// In a record of SQS, with its `eventSourceARN` where it has one.
+    Queue(Option<Arn>),
+    /// In a notification of SNS.
+    Topic,
 }
 
 impl Batch {
@@ -60,9 +73,14 @@ impl Batch {
 }
 
 impl Message {
-    fn new(sqs_id: Option<&str>, trigger: Result<Trigger, TriggerError>) -> Self {
+    fn new(within: Within<'_>, trigger: Result<Trigger, TriggerError>) -> Self {
         Self {
-            sqs_id: sqs_id.map(str::to_owned),
+            sqs_id: within.sqs_id.map(str::to_owned),
+            origin: match within.origin {
+                Origin::Invocation => Origin::Invocation,
+                Origin::Queue(arn) => Origin::Queue(arn.map(str::to_owned)),
+                Origin::Topic => Origin::Topic,
+            },
             trigger,
         }
     }
@@ -73,6 +91,7 @@ impl Message {
 pub fn read(document: &Value) -> Batch {
     let within = Within {
         sqs_id: None,
+        origin: Origin::Invocation,
         depth: DEPTH,
     };
     let messages = within.messages(document);
@@ -145,6 +164,7 @@ fn enveloped(members: &Map<String, Value>) -> Option<(&'static str, &Value)> {
 #[derive(Clone, Copy)]
 struct Within<'a> {
     sqs_id: Option<&'a str>,
+    origin: Origin<&'a str>,
     /// The number of envelopes that it may still hold.
     depth: usize,
 }
@@ -156,7 +176,7 @@ impl<'a> Within<'a> {
         };
         let inside = Within { depth, ..self };
         match Document::of(document) {
-            Document::Event => vec![Message::new(self.sqs_id, classify(document))],
+            Document::Event => vec![Message::new(self, classify(document))],
             Document::List(documents) => documents
                 .iter()
                 .flat_map(|document| inside.messages(document))
@@ -176,14 +196,27 @@ impl<'a> Within<'a> {
     fn record(self, record: &Value) -> Vec<Message> {
         if is_sqs(record) {
             let id = record.get("messageId").and_then(Value::as_str);
-            let sqs_id = self.sqs_id.or(id);
-            Within { sqs_id, ..self }.held("body", record.get("body"))
+            let arn = record.get("eventSourceARN").and_then(Value::as_str);
+            let inside = Within {
+                sqs_id: self.sqs_id.or(id),
+                ..self.by(Origin::Queue(arn))
+            };
+            inside.held("body", record.get("body"))
         } else if let Some(notification) = record.get("Sns") {
-            self.held("Message", notification.get("Message"))
+            let inside = self.by(Origin::Topic);
+            inside.held("Message", notification.get("Message"))
         } else if record.get("eventSource").is_some() {
             self.messages(record)
         } else {
             self.failed(TriggerError::NotAnEvent(other::RECORD))
+        }
+    }
+
+    /// Within a record of that origin, unless it stands in another record.
+    fn by(self, origin: Origin<&'a str>) -> Self {
+        match self.origin {
+            Origin::Invocation => Within { origin, ..self },
+            Origin::Queue(_) | Origin::Topic => self,
         }
     }
 
@@ -211,7 +244,7 @@ impl<'a> Within<'a> {
     }
 
     fn failed(self, error: TriggerError) -> Vec<Message> {
-        vec![Message::new(self.sqs_id, Err(error))]
+        vec![Message::new(self, Err(error))]
     }
 }
 
@@ -236,6 +269,7 @@ mod tests {
             Just(json!({"source": "aws.events", "detail-type": "Scheduled Event", "detail": {}})),
             Just(json!({"hello": "world"})),
             Just(json!({"action": "sweep", "account": "123456789012"})),
+            Just(json!({"action": "sweep", "groups": []})),
         ]
         .prop_map(|event| {
             let is_read = classify(&event).is_ok();
@@ -290,6 +324,37 @@ mod tests {
             let is_of_sqs = document.pointer("/Records/0/body").is_some();
             prop_assert_eq!(batch.shape == Shape::Sqs, is_of_sqs);
             prop_assert!(batch.shape != Shape::Single || batch.messages.len() == 1);
+        }
+    }
+
+    #[test]
+    fn the_outermost_record_tells_where_a_message_came_from() {
+        let sqs = |arn: &str, inner: &Value| json!({"Records": [{"messageId": "1", "eventSourceARN": arn, "body": inner.to_string()}]});
+        let sns = |inner: &Value| json!({"Records": [{"EventSource": "aws:sns", "Sns": {"Message": inner.to_string()}}]});
+        let failure = |inner: &Value| json!({"requestContext": {}, "requestPayload": inner});
+        let sweep = json!({"action": "sweep"});
+        let queue = |arn: &str| Origin::Queue(Some(arn.to_owned()));
+        for (document, origin) in [
+            (sweep.clone(), Origin::Invocation),
+            (json!([sweep]), Origin::Invocation),
+            (failure(&sweep), Origin::Invocation),
+            (sqs("theirs", &sweep), queue("theirs")),
+            (sqs("theirs", &sqs("ours", &sweep)), queue("theirs")),
+            (
+                sqs("theirs", &failure(&sqs("ours", &sweep))),
+                queue("theirs"),
+            ),
+            (json!([sqs("theirs", &sweep)]), queue("theirs")),
+            (sqs("theirs", &sns(&sweep)), queue("theirs")),
+            (sns(&sweep), Origin::Topic),
+            (sns(&sqs("ours", &sweep)), Origin::Topic),
+            (
+                json!({"Records": [{"messageId": "1", "body": sweep.to_string()}]}),
+                Origin::Queue(None),
+            ),
+        ] {
+            let [message] = read(&document).messages.try_into().unwrap();
+            assert_eq!(message.origin, origin, "{document}");
         }
     }
 

@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 
 use super::member::{self, WrongMember};
 use super::{Action, Kind, Record, Trigger, TriggerError};
+use crate::model::AccountId;
 use call::Call;
 use serialized::scalar;
 
@@ -19,6 +20,9 @@ mod tests;
 /// Members of which a record by itself has at least one.
 pub(super) const MEMBERS: [&str; 2] = ["eventName", "eventSource"];
 
+/// The account that received the record.
+const RECIPIENT: &str = "recipientAccountId";
+
 /// The record in the `detail` of an event of EventBridge.
 pub(super) fn classify(detail: &Value, trigger: &mut Trigger) -> Result<(), TriggerError> {
     let Value::Object(record) = detail else {
@@ -27,6 +31,8 @@ pub(super) fn classify(detail: &Value, trigger: &mut Trigger) -> Result<(), Trig
     };
     let call = read(record).map_err(|fault| TriggerError::CloudTrail(fault.within("detail")))?;
     apply(&call, record, trigger);
+    let recipient = record.get(RECIPIENT).and_then(scalar);
+    trigger.recipient = recipient.map(AccountId::new);
     Ok(())
 }
 
@@ -36,7 +42,7 @@ pub(super) fn classify_bare(record: &Map<String, Value>) -> Result<Trigger, Trig
     let mut trigger = Trigger::new(Kind::Cloudtrail, Action::Sweep(None));
     apply(&call, record, &mut trigger);
     (trigger.account, trigger.region) =
-        member::scope(record, ["recipientAccountId", "awsRegion"], &trigger.action)
+        member::scope(record, [RECIPIENT, "awsRegion"], &trigger.action)
             .map_err(TriggerError::CloudTrail)?;
     Ok(trigger)
 }

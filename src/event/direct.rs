@@ -1,36 +1,46 @@
-//! Bare actions: `{"action":"sweep"}` and `{"action":"evaluate","group_ids":["sg-…"]}`.
+//! Bare actions: `{"action":"sweep"}`, `{"action":"evaluate","group_ids":["sg-…"]}`, both also for another account
+//! (`"account":"…"`), and `{"action":"sweep-all"}`.
 //!
-//! A member that an action does not take is an error: a misspelt `group_ids`, or an `account` for which nothing would be
-//! done, must not be passed over.
+//! A member that an action does not take is an error: a misspelt `group_ids` must not be passed over.
 
 use serde_json::{Map, Value};
 
-use super::member::quote;
+use super::member::{account, quote};
 use super::{Action, Kind, Target, Trigger, TriggerError, group_id, unique};
 
 pub(super) const MEMBER: &str = "action";
 const GROUP_IDS: &str = "group_ids";
+const ACCOUNT: &str = "account";
 
 pub(super) fn classify(members: &Map<String, Value>) -> Result<Trigger, TriggerError> {
     let action = members.get(MEMBER).unwrap_or(&Value::Null);
     let action = match action.as_str() {
         Some("sweep") => {
-            takes_only(&[MEMBER], members, "{\"action\":\"sweep\"}")?;
+            takes_only(&[MEMBER, ACCOUNT], members, "{\"action\":\"sweep\"}")?;
             Action::Sweep(None)
+        }
+        Some("sweep-all") => {
+            takes_only(&[MEMBER], members, "{\"action\":\"sweep-all\"}")?;
+            Action::SweepAll
         }
         Some("evaluate") => {
             let form = "{\"action\":\"evaluate\",\"group_ids\":[\"sg-…\"]}";
-            takes_only(&[MEMBER, GROUP_IDS], members, form)?;
+            takes_only(&[MEMBER, GROUP_IDS, ACCOUNT], members, form)?;
             Action::Evaluate(targets(members.get(GROUP_IDS))?)
         }
         _ => {
             return Err(TriggerError::Direct(format!(
-                "action is {}, not \"sweep\" or \"evaluate\"",
+                "action is {}, not \"sweep\", \"evaluate\" or \"sweep-all\"",
                 quote(action)
             )));
         }
     };
-    Ok(Trigger::new(Kind::Direct, action))
+    let account =
+        account(members, ACCOUNT).map_err(|fault| TriggerError::Direct(fault.to_string()))?;
+    Ok(Trigger {
+        account,
+        ..Trigger::new(Kind::Direct, action)
+    })
 }
 
 fn takes_only(

@@ -135,7 +135,7 @@ pub(super) fn scope(
     let region = region(members, region_name);
     match action {
         Action::Ignore(_) => Ok((account.unwrap_or(None), region.unwrap_or(None))),
-        Action::Evaluate(_) | Action::Sweep(_) => Ok((account?, region?)),
+        Action::Evaluate(_) | Action::Sweep(_) | Action::SweepAll => Ok((account?, region?)),
     }
 }
 

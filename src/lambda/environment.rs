@@ -7,17 +7,27 @@
 //! | `SG_TRUST_PASSED` | `archive` (default), `active` | what becomes of the finding of a group that passed |
 //! | `SG_TRUST_PREWARM` | `on` (default), `off` | opens the connections before the first event |
 //! | `SG_TRUST_METRICS` | `on` (default), `off` | logs metrics in CloudWatch's embedded metric format |
+//! | `SG_TRUST_MEMBER_ROLE` | `PATH/NAME` of a role | works for every account that has this role, not for the own alone |
+//! | `SG_TRUST_ACCOUNTS` | accounts, with commas between them | the member accounts, instead of those of the organisation |
+//! | `SG_TRUST_WORK_QUEUE` | the ARN of a queue of SQS | where the function puts the sweeps of member accounts |
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
+use crate::aws::{MemberRole, is_queue_arn};
 use crate::config::{self, RefusedExemption, SettingsFile};
+use crate::engine::route::Members;
 use crate::finding::Passed;
+use crate::model::AccountId;
 use crate::policy::Settings;
 
 const POLICY_FILE: &str = "SG_TRUST_POLICY_FILE";
 const PASSED: &str = "SG_TRUST_PASSED";
 const PREWARM: &str = "SG_TRUST_PREWARM";
 const METRICS: &str = "SG_TRUST_METRICS";
+const MEMBER_ROLE: &str = "SG_TRUST_MEMBER_ROLE";
+const ACCOUNTS: &str = "SG_TRUST_ACCOUNTS";
+const WORK_QUEUE: &str = "SG_TRUST_WORK_QUEUE";
 /// Lambda's own variable.
 const FUNCTION_NAME: &str = "AWS_LAMBDA_FUNCTION_NAME";
 /// The settings file beside the binary.
@@ -28,6 +38,13 @@ const POLICY_FILE_NAME: &str = "policy.toml";
 pub enum StartError {
     #[error(transparent)]
     Variable(#[from] VariableError),
+    /// A variable with a value of the wrong form.
+    #[error("{name} is {value:?}: it must be {form}")]
+    Malformed {
+        name: &'static str,
+        value: String,
+        form: &'static str,
+    },
     /// The settings file cannot be read.
     #[error("{path}: cannot be read (from {POLICY_FILE}, or beside the binary)")]
     Unreadable {
@@ -99,6 +116,8 @@ pub struct Environment {
     pub(super) prewarm: bool,
     /// The name of the function in the metrics; without one there are none.
     pub(super) metrics: Option<String>,
+    /// How the function works for other accounts, if it does.
+    pub(super) members: Option<(MemberRole, Members)>,
 }
 
 impl Environment {
@@ -138,7 +157,49 @@ impl Environment {
             passed: passed(&variable)?,
             prewarm: is_on(PREWARM)?,
             metrics: metrics.then(|| given(FUNCTION_NAME)).flatten(),
+            members: members(given)?,
         })
+    }
+}
+
+/// The accounts that the function works for beside its own, by the variables that are given.
+fn members(
+    given: impl Fn(&str) -> Option<String>,
+) -> Result<Option<(MemberRole, Members)>, StartError> {
+    let role = parsed(&given, MEMBER_ROLE, ROLE_FORM, MemberRole::parse)?;
+    let accounts = parsed(&given, ACCOUNTS, ACCOUNTS_FORM, account_list)?;
+    let queue_arn = |text: &str| is_queue_arn(text).then(|| text.to_owned());
+    let work_queue = parsed(&given, WORK_QUEUE, QUEUE_FORM, queue_arn)?;
+    let members = Members {
+        accounts,
+        work_queue,
+    };
+    Ok(role.map(|role| (role, members)))
+}
+
+fn account_list(text: &str) -> Option<BTreeSet<AccountId>> {
+    let accounts = text.split(',').map(|id| AccountId::new(id.trim()));
+    let is_well_formed = |account: AccountId| account.is_well_formed().then_some(account);
+    accounts.map(is_well_formed).collect()
+}
+
+const ROLE_FORM: &str = "the path and name of a role, such as security/sg-trust-member";
+const ACCOUNTS_FORM: &str = "accounts of 12 digits each, with commas between them";
+const QUEUE_FORM: &str =
+    "the ARN of a queue, such as arn:aws:sqs:eu-west-1:111111111111:sg-trust-work";
+
+fn parsed<T>(
+    given: impl Fn(&str) -> Option<String>,
+    name: &'static str,
+    form: &'static str,
+    parse: impl Fn(&str) -> Option<T>,
+) -> Result<Option<T>, StartError> {
+    let Some(value) = given(name) else {
+        return Ok(None);
+    };
+    match parse(&value) {
+        Some(parsed) => Ok(Some(parsed)),
+        None => Err(StartError::Malformed { name, value, form }),
     }
 }
 
@@ -167,6 +228,7 @@ mod tests {
                 passed: Passed::Archive,
                 prewarm: true,
                 metrics: None,
+                members: None,
             }
         );
         let environment = read(&[(PASSED, "active"), (PREWARM, "off"), (POLICY_FILE, "")]).unwrap();
@@ -178,10 +240,52 @@ mod tests {
             (PASSED, "Active"),
             (PREWARM, "yes"),
             (POLICY_FILE, "/nowhere/policy.toml"),
+            (
+                MEMBER_ROLE,
+                "arn:aws:iam::111111111111:role/security/sg-trust-member",
+            ),
+            (MEMBER_ROLE, "/security/sg-trust-member"),
+            (MEMBER_ROLE, "security//sg-trust-member"),
+            (MEMBER_ROLE, "a role"),
+            (ACCOUNTS, "111111111111,2222"),
+            (ACCOUNTS, "111111111111,"),
+            (ACCOUNTS, "111111111111 222222222222"),
+            (
+                WORK_QUEUE,
+                "https://sqs.eu-west-1.amazonaws.com/111111111111/work",
+            ),
+            (WORK_QUEUE, "arn:aws:sns:eu-west-1:111111111111:work"),
         ] {
             let error = read(&[(name, value)]).unwrap_err();
             assert!(error.contains(name), "{error}");
         }
+    }
+
+    #[test]
+    fn without_a_member_role_the_function_works_for_its_own_account() {
+        let queue = "arn:aws:sqs:eu-west-1:111111111111:work";
+        let others = [
+            (ACCOUNTS, "222222222222, 111111111111"),
+            (WORK_QUEUE, queue),
+        ];
+        assert_eq!(read(&others).unwrap().members, None);
+        let role = (MEMBER_ROLE, "security/sg-trust-member");
+        let (role, members) = read(&[others[0], others[1], role])
+            .unwrap()
+            .members
+            .unwrap();
+        let accounts = ["111111111111", "222222222222"].map(AccountId::new);
+        assert_eq!(
+            members,
+            Members {
+                accounts: Some(accounts.clone().into()),
+                work_queue: Some(queue.to_owned()),
+            }
+        );
+        assert_eq!(
+            role.arn(&crate::model::Partition::new("aws-cn"), &accounts[1]),
+            "arn:aws-cn:iam::222222222222:role/security/sg-trust-member"
+        );
     }
 
     #[test]

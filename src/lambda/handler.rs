@@ -1,8 +1,8 @@
 //! The handler: one invocation, from its event to its answer.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::path::Path;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
@@ -17,12 +17,13 @@ use super::log::{self, InvocationLog, Times};
 use super::metrics::{self, Measured};
 use super::redelivery;
 use super::timed::Timed;
-use crate::aws::{AccountError, Caller, Clients, Timeouts, describe};
-use crate::engine::{Engine, RunResult};
-use crate::event::{self, Action, Batch, Trigger};
-use crate::finding::Context;
+use crate::aws::{AccountError, Caller, Clients, MemberAccounts, describe};
+use crate::engine::RunResult;
+use crate::event::{self, Batch};
 use crate::model::{AccountId, Partition, Region, Scope};
 use crate::text::escape;
+
+mod accounts;
 
 /// The limit for prewarming.
 const PREWARM_MOST: Duration = Duration::from_secs(1);
@@ -40,6 +41,8 @@ const EMULATED: Duration = Duration::from_secs(300);
 pub struct Function {
     environment: Environment,
     clients: Clients,
+    /// The accounts that it works for beside its own, if any.
+    members: Option<MemberAccounts>,
     local_scope: OnceCell<Scope>,
     process: Mutex<Process>,
 }
@@ -48,8 +51,8 @@ pub struct Function {
 #[derive(Debug, Default)]
 struct Process {
     is_warm: bool,
-    /// When the last sweep began that came to its end.
-    swept_since: Option<Timestamp>,
+    /// When the last sweep of an account began that came to its end.
+    swept_since: HashMap<AccountId, Timestamp>,
 }
 
 impl Function {
@@ -70,7 +73,9 @@ impl Function {
     /// The function with given clients.
     #[must_use]
     pub fn new(environment: Environment, clients: Clients) -> Self {
+        let role = environment.members.as_ref().map(|(role, _)| role.clone());
         Self {
+            members: role.map(|role| MemberAccounts::new(clients.clone(), role)),
             environment,
             clients,
             local_scope: OnceCell::new(),
@@ -116,8 +121,7 @@ impl Function {
             times,
         };
         let run = self.run(&batch, &context.invoked_function_arn, until);
-        let run = tokio::time::timeout_at(until.into(), run).await;
-        let result = match run.unwrap_or(Err(HandlerError::OutOfTime)) {
+        let result = match run.await {
             Ok((run, times)) => {
                 let total = began.elapsed();
                 log(Times { total, ..times }).run(&run);
@@ -137,9 +141,6 @@ impl Function {
                     ..Measured::default()
                 });
                 self.bring_back(&event.payload, &ids, until).await;
-                if let Some(sweep) = run.sweep.filter(|sweep| sweep.is_complete) {
-                    self.process().swept_since = Some(sweep.since);
-                }
                 answer(run)
             }
             Err(failure) => {
@@ -173,34 +174,7 @@ impl Function {
         until: Instant,
     ) -> Result<(RunResult, Times), HandlerError> {
         let scope = self.scope(function_arn).await?;
-        let swept_since = self.process().swept_since;
-        let is_sweep = |event: &Trigger| matches!(event.action, Action::Sweep(_));
-        let timeouts = if batch.triggers().any(is_sweep) {
-            Timeouts::SWEEP
-        } else {
-            Timeouts::EVENT
-        }
-        .until(Some(until));
-        let source = Timed::new(self.clients.source(&scope, timeouts));
-        let store = Timed::new(self.clients.hub(&scope, timeouts));
-        let settings = &self.environment.settings;
-        let context = Arc::new(Context {
-            scope,
-            passed: self.environment.passed,
-            related_requirements: settings.related_requirements.clone(),
-        });
-        let engine = Engine {
-            until: Some(until),
-            swept_since,
-            ..Engine::new(settings, context, &source, &store)
-        };
-        let run = engine.handle(batch).await;
-        let times = Times {
-            fetch: source.spent(),
-            publish: store.spent(),
-            total: Duration::ZERO,
-        };
-        Ok((run, times))
+        Ok(self.run_batch(batch, &scope, until).await)
     }
 
     /// Has failed messages of a queue come back before the queue's visibility timeout is over. Where that fails they come

@@ -69,6 +69,17 @@ pub(super) struct InvocationLog<'a> {
     pub(super) times: Times,
 }
 
+impl Times {
+    /// Both times together.
+    pub(super) fn and(self, other: Self) -> Self {
+        Self {
+            fetch: self.fetch + other.fetch,
+            publish: self.publish + other.publish,
+            total: self.total + other.total,
+        }
+    }
+}
+
 impl InvocationLog<'_> {
     /// The lines of a run: one for each failed message, and one summary, also of a run that failed in part.
     pub(super) fn run(&self, run: &RunResult) {
@@ -110,6 +121,7 @@ impl InvocationLog<'_> {
             message_id = failed.sqs_id.as_deref().map(name).as_deref(),
             event = failed.event.as_deref().map(name).as_deref(),
             event_id = failed.event_id.as_deref().map(name).as_deref(),
+            account = failed.account.as_ref().map(|account| account.as_str()),
             error_type = failure.error_type(),
             error = %shown(&failure.to_string(), TEXT),
             "failed"
@@ -136,6 +148,7 @@ impl InvocationLog<'_> {
             exempt,
             archived,
             failed_messages,
+            queued_sweeps = Some(stats.queued_sweeps).filter(|sweeps| *sweeps > 0),
             ignored = ignored.as_deref().map(|why| shown(why, TEXT)),
             fetch_ms = milliseconds(self.times.fetch),
             publish_ms = milliseconds(self.times.publish),

@@ -49,6 +49,7 @@ fn line(function_name: &str, measured: &Measured, now: Timestamp) -> Value {
         count("FindingsFromFuture", stats.from_future),
         count("EventsIgnored", stats.ignored),
         count("EventsForeign", stats.foreign),
+        count("EventsRefused", stats.refused_events),
         count("MessagesFailed", size(*failed_messages)),
         count("MessagesNotRetryable", size(*not_retryable_messages)),
         count("StaleReads", stats.stale_reads),

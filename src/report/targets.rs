@@ -81,6 +81,7 @@ impl<'a> From<&'a Trigger> for Targets<'a> {
                 None,
             ),
             Action::Sweep(reason) => ("sweep", Vec::new(), reason.as_deref()),
+            Action::SweepAll => ("sweep-all", Vec::new(), None),
             Action::Ignore(reason) => ("ignore", Vec::new(), Some(reason.as_str())),
         };
         Self {

@@ -124,7 +124,7 @@ def test_descriptions_updated_by_name_are_of_the_default_vpcs_group(account, fun
         "malformed-time",
         "malformed-account",
         "malformed-action",
-        "malformed-action-sweep-account",
+        "sweep-account",
         "malformed-action-misspelt",
         "malformed-config-rule",
         "malformed-shape",

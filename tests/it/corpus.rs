@@ -122,7 +122,7 @@ const EVENTS: &[(&str, &str)] = &[
     ),
     (
         "malformed-action",
-        "error not a well-formed action: action is \"destroy\", not \"sweep\" or \"evaluate\"",
+        "error not a well-formed action: action is \"destroy\", not \"sweep\", \"evaluate\" or \"sweep-all\"",
     ),
     (
         "malformed-cut",
@@ -179,6 +179,8 @@ const EVENTS: &[(&str, &str)] = &[
         "ignore an event \"Security Hub Findings - Imported\" of \"aws.securityhub\" changes no security group",
     ),
     ("sweep", "sweep"),
+    ("sweep-account", "sweep"),
+    ("sweep-all", "sweep-all"),
     (
         "update-rule-descriptions-egress",
         "evaluate group_id sg-0123456789abcdef0",
@@ -394,10 +396,6 @@ const EVENTS: &[(&str, &str)] = &[
         "error not a well-formed action: unknown member \"groupIds\": the form is {\"action\":\"evaluate\",\"group_ids\":[\"sg-…\"]}",
     ),
     (
-        "malformed-action-sweep-account",
-        "error not a well-formed action: unknown member \"account\": the form is {\"action\":\"sweep\"}",
-    ),
-    (
         "malformed-action-sweep-groups",
         "error not a well-formed action: unknown member \"group_ids\": the form is {\"action\":\"sweep\"}",
     ),
@@ -587,6 +585,7 @@ fn an_event_is_of_its_own_account_and_region_whatever_it_comes_in() {
             "schedule Scheduled Event 123456789012 us-east-1",
         ),
         ("sweep", "direct - - -"),
+        ("sweep-account", "direct - 123456789012 -"),
         (
             "cloudtrail-record",
             "cloudtrail AuthorizeSecurityGroupIngress 123456789012 us-east-1",
