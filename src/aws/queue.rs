@@ -18,7 +18,7 @@ use super::hub_client::endpoint_of_region;
 use super::unmodelled::{Call, Client, Service, named_endpoint};
 use super::{CallError, Timeouts};
 
-const SERVICE: Service = Service {
+pub(super) const SERVICE: Service = Service {
     id: "SQS",
     name: "sqs",
     // There is no client of SQS here: its user agent tells the version of this program.
@@ -32,7 +32,7 @@ const CALL: Call = Call {
     content_type: "application/x-amz-json-1.0",
 };
 /// Messages of one call: the most.
-const MOST: usize = 10;
+pub(super) const MOST: usize = 10;
 
 /// A message that comes back to its queue.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -61,11 +61,20 @@ struct Changed {
     failed: Option<Vec<Failed>>,
 }
 
+/// Why SQS did not take a message of a call.
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
-struct Failed {
+pub(super) struct Failed {
     code: Option<String>,
     message: Option<String>,
+    sender_fault: bool,
+}
+
+impl Failed {
+    /// Whether it is of no use to send the message again.
+    pub(super) fn is_senders(&self) -> bool {
+        self.sender_fault
+    }
 }
 
 /// Hides messages for the given times. What fails does not cost the others; all that failed is returned.
@@ -123,7 +132,7 @@ async fn delay_some(
 }
 
 /// The address of a queue by its ARN, `arn:<partition>:sqs:<region>:<account>:<name>`.
-fn url(endpoint: &str, arn: &str) -> Option<String> {
+pub(super) fn url(endpoint: &str, arn: &str) -> Option<String> {
     let mut parts = arn.split(':').skip(2);
     parts.next().filter(|service| *service == "sqs")?;
     let (account, name) = (parts.nth(1)?, parts.next()?);
@@ -134,7 +143,7 @@ fn url(endpoint: &str, arn: &str) -> Option<String> {
 /// The address of SQS: the one that the environment or the profile names, else by the rules that both services share,
 /// Security Hub's with the other name. One rule differs: GovCloud's usual endpoints of SQS are FIPS endpoints.
 /// <https://docs.aws.amazon.com/general/latest/gr/sqs-service.html>
-async fn endpoint(config: &SdkConfig) -> Result<String, CallError> {
+pub(super) async fn endpoint(config: &SdkConfig) -> Result<String, CallError> {
     if let Some(named) = named_endpoint(SERVICE, config) {
         return Ok(named);
     }

@@ -33,8 +33,6 @@ pub enum Answer {
 pub(super) enum HandlerError {
     #[error("{0}")]
     Engine(Arc<EngineError>),
-    #[error("the time of the invocation ran out before everything was evaluated and published")]
-    OutOfTime,
     #[error("{0:?} is not the ARN of a function: it does not tell account and Region")]
     NoFunction(String),
     #[error("the function does not know its account and Region: {}", describe(.0))]
@@ -46,7 +44,6 @@ impl HandlerError {
     pub(super) fn is_retryable(&self) -> bool {
         match self {
             Self::Engine(error) => error.is_retryable(),
-            Self::OutOfTime => true,
             Self::NoFunction(_) => false,
             Self::Scope(error) => error.is_retryable(),
         }

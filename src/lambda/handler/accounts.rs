@@ -141,11 +141,11 @@ impl Function {
             };
             let accounts: Vec<_> = accounts.into_iter().collect();
             self.clients.send_sweeps(queue, &accounts, timeouts).await?;
-            Ok(accounts.len())
+            Ok::<_, MemberError>(accounts.len())
         };
         match tokio::time::timeout_at(until.into(), send).await {
             Ok(Ok(sweeps)) => part.queued(sweeps),
-            Ok(Err(error)) => part.failed::<MemberError>(error),
+            Ok(Err(error)) => part.failed(error),
             Err(_) => part.failed(EngineError::NoTimeLeft),
         }
     }
