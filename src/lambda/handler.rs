@@ -17,7 +17,7 @@ use super::log::{self, InvocationLog, Times};
 use super::metrics::{self, Measured};
 use super::redelivery;
 use super::timed::Timed;
-use crate::aws::{AccountError, Caller, Clients, MemberAccounts, describe};
+use crate::aws::{AccountError, Caller, Clients, MemberAccounts, Timeouts, describe};
 use crate::engine::RunResult;
 use crate::event::{self, Batch};
 use crate::model::{AccountId, Partition, Region, Scope};

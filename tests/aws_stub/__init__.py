@@ -5,7 +5,8 @@
 | `stub` | `AwsStub`: one endpoint for the AWS services that sg-trust calls. It records the calls, and it can delay, refuse and spoil them |
 | `ec2` | `Ec2`: security groups out of moto or out of memory, an EC2 that lags behind its changes |
 | `hub` | `SecurityHub`: findings and what BatchImportFindings and GetFindings do with them, a hub that lags behind its imports |
-| `sqs` | `Sqs`: when messages of a queue become visible again |
+| `sqs` | `Sqs`: messages that are sent, and when those of a queue become visible again |
+| `accounts` | `Accounts`: roles that are assumed, and the accounts behind the credentials, each with its own EC2 and hub |
 | `races` | what races are made of: calls that wait until the test goes on, and quotas |
 | `function` | `RuntimeApi` and `Function`: a Lambda binary, run as Lambda runs it, any number of them at once |
 | `moto` | moto as a server of its own: EC2's state, and where boto3 looks for findings |

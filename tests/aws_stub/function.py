@@ -121,6 +121,7 @@ class Function:
             "AWS_SESSION_TOKEN": "token",
             "AWS_ENDPOINT_URL_EC2": endpoint,
             "AWS_ENDPOINT_URL_SECURITYHUB": endpoint,
+            "AWS_ENDPOINT_URL_ORGANIZATIONS": endpoint,
             "AWS_ENDPOINT_URL_SQS": endpoint,
             "AWS_ENDPOINT_URL_STS": endpoint,
             "SG_TRUST_PREWARM": "on" if prewarms else "off",

@@ -12,6 +12,7 @@ import urllib.parse
 from collections import Counter
 from dataclasses import dataclass
 
+from .accounts import Accounts
 from .answers import DROP, Reply, ec2_error, hub_error
 from .ec2 import LISTS, Ec2
 from .hub import SecurityHub
@@ -32,7 +33,7 @@ QUOTAS = {
     "DescribeVpcs": (20, 100),
 }
 # The action that allows an operation, where it has another name.
-ACTIONS = {"ChangeMessageVisibilityBatch": "ChangeMessageVisibility"}
+ACTIONS = {"ChangeMessageVisibilityBatch": "ChangeMessageVisibility", "SendMessageBatch": "SendMessage"}
 # What the stub signs its own calls to moto with: moto reads the service and the Region from there, and checks no signature.
 AUTHORIZATION = "AWS4-HMAC-SHA256 Credential=x/20261124/{region}/{service}/aws4_request, SignedHeaders=host, Signature=x"
 
@@ -63,6 +64,7 @@ class AwsStub:
         self.ec2 = Ec2(account, self.ask_moto_ec2 if moto_port else None)
         self.hub = SecurityHub(account, self.mirror_in_moto if moto_port else None)
         self.sqs = Sqs()
+        self.accounts = Accounts(self)
         self.reset()
         self.server = Server(self.answer, tls, is_open)
         self.endpoint = f"{'https' if tls else 'http'}://127.0.0.1:{self.server.port}"
@@ -80,6 +82,7 @@ class AwsStub:
         self.ec2.reset()
         self.hub.reset()
         self.sqs.reset()
+        self.accounts.reset()
 
     def open(self):
         self.server.open()
@@ -173,28 +176,38 @@ class AwsStub:
         return reply
 
     def do(self, call, request):
-        """What AWS does."""
+        """What AWS does, in the account of the call's credentials."""
+        ec2, hub = self.accounts.place(call.access_key)
         match call.operation:
             case "BatchImportFindings":
-                return self.hub.batch_import_findings(call.request, len(request.body))
+                return hub.batch_import_findings(call.request, len(request.body))
             case "GetFindings":
-                return self.hub.get_findings(call.request)
+                return hub.get_findings(call.request)
             case "DescribeHub":
-                return self.hub.describe_hub(call.request)
+                return hub.describe_hub(call.request)
             case "ChangeMessageVisibilityBatch":
                 return self.sqs.change_message_visibility_batch(call.request)
+            case "SendMessageBatch":
+                return self.sqs.send_message_batch(call.request)
+            case "AssumeRole":
+                return self.accounts.assume_role(call.access_key, call.request)
+            case "GetCallerIdentity" if call.access_key in self.accounts.keys:
+                return self.accounts.caller_identity(call.access_key)
+            case "ListAccounts":
+                return self.accounts.list_accounts(call.access_key, call.request)
             case operation if operation in LISTS and (self.moto_port or operation == "DescribeSecurityGroups"):
-                return self.ec2.describe(call.region, operation, call.request)
+                return ec2.describe(call.region, operation, call.request)
         if self.moto_port:
-            return self.ask_moto(request.method, request.path, request.headers, request.body)
+            account = self.accounts.of(call.access_key)
+            return self.ask_moto(request.method, request.path, request.headers, request.body, account)
         return ec2_error(400, "InvalidAction", call.operation)
 
     # moto.
 
-    def ask_moto(self, method, path, headers, body):
+    def ask_moto(self, method, path, headers, body, account=None):
         connection = http.client.HTTPConnection("127.0.0.1", self.moto_port, timeout=60)
         kept = {name: value for name, value in headers.items() if name not in ("content-length", "connection", "host")}
-        kept["x-moto-account-id"] = self.account
+        kept["x-moto-account-id"] = account or self.account
         connection.request(method, path, body=body, headers=kept)
         answer = connection.getresponse()
         reply = Reply(answer.status, answer.read(), answer.headers.get("content-type") or "application/json")
@@ -204,17 +217,17 @@ class AwsStub:
         connection.close()
         return reply
 
-    def ask_moto_ec2(self, region, form):
+    def ask_moto_ec2(self, region, form, account=None):
         headers = {"content-type": "application/x-www-form-urlencoded", "authorization": AUTHORIZATION.format(region=region, service="ec2")}
-        return self.ask_moto("POST", "/", headers, urllib.parse.urlencode(form).encode())
+        return self.ask_moto("POST", "/", headers, urllib.parse.urlencode(form).encode(), account)
 
-    def mirror_in_moto(self, findings):
+    def mirror_in_moto(self, findings, account=None):
         if self.ec2.groups is not None:
             # Of groups in memory moto knows nothing either; there may be thousands.
             return Reply(200, {})
         region = findings[0]["ProductArn"].split(":")[3]
         headers = {"content-type": "application/json", "authorization": AUTHORIZATION.format(region=region, service="securityhub")}
-        return self.ask_moto("POST", "/findings/import", headers, json.dumps({"Findings": findings}).encode())
+        return self.ask_moto("POST", "/findings/import", headers, json.dumps({"Findings": findings}).encode(), account)
 
 
 @functools.lru_cache(maxsize=8)
