@@ -1,7 +1,7 @@
 //! The groups of an account as a file has them.
 
-use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::collections::{HashMap, HashSet};
 use std::io::BufRead;
 
 use jiff::Timestamp;
@@ -64,6 +64,17 @@ impl Snapshot {
                 Ok(())
             },
         )
+    }
+
+    /// The groups of several snapshots, each once.
+    #[must_use]
+    pub fn joined<'s>(at: Timestamp, snapshots: impl IntoIterator<Item = &'s Self>) -> Self {
+        let mut joined = Self::empty(at);
+        let mut known = HashSet::new();
+        let groups = snapshots.into_iter().flat_map(|snapshot| &snapshot.groups);
+        let new = groups.filter(|group| known.insert(key(group)));
+        joined.groups.extend(new.cloned());
+        joined
     }
 
     /// The same, seen by the account that owns some of its groups.

@@ -273,6 +273,14 @@ const EVENTS: &[(&str, &str)] = &[
         "evaluate group_id sg-0123456789abcdef0 | sweep",
     ),
     (
+        "central",
+        "evaluate group_id sg-0b000000000000003 | evaluate group_id sg-0a000000000000001 | evaluate group_id sg-0c000000000000001",
+    ),
+    (
+        "central-refused",
+        "evaluate group_id sg-0b000000000000003 | evaluate group_id sg-0b000000000000003 | sweep",
+    ),
+    (
         "sqs",
         "evaluate group_id sg-0123456789abcdef0 | evaluate group_id sg-0123456789abcdef0, group_id sg-0fedcba9876543210 | ignore RunInstances changes no security group",
     ),

@@ -6,6 +6,7 @@
 )]
 
 mod asff;
+mod central;
 mod cli;
 mod corpus;
 mod docs;

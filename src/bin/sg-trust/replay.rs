@@ -1,12 +1,15 @@
 //! `replay`: the function's own code on an event, with a file in place of EC2 and stdout in place of Security Hub.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
+use sg_trust::engine::route::{Part, Routed};
 use sg_trust::engine::store::DiscardStore;
 use sg_trust::engine::{Engine, EngineError, RunResult};
 use sg_trust::event::Batch;
 use sg_trust::finding::{Context, Finding, Passed};
+use sg_trust::input::Snapshot;
 use sg_trust::model::{AccountId, Region};
 use sg_trust::policy::Settings;
 use sg_trust::report::prose::describe_alert;
@@ -17,17 +20,21 @@ use crate::scope::{Given, Place, parse_account};
 use crate::terminal::{Outcome, Terminal};
 use crate::{events, input};
 
+mod organisation;
+
 const EXAMPLES: &str = "\
 Examples:
   sg-trust replay events/authorize-ingress.json --groups events/account.json
   sg-trust replay events/authorize-ingress.json --groups events/account.json --format asff
   sg-trust replay events/schedule.json --groups groups.json --format json
   sg-trust replay events/sweep.json --groups events/account.json --account 123456789012
+  sg-trust replay events/central.json --groups events/organisation
   sg-trust replay event.json --live
   sg-trust replay event.json --live --publish
 
 An event that is ignored exits 0 with the reason on stderr. Account and Region are the event's; where it has none, \
-those of the groups.";
+those of the groups. A directory of snapshots stands for the accounts of an organisation, and the replay for the \
+function that works for all of them.";
 
 const USAGE: &str = "sg-trust replay [OPTIONS] --groups <FILE> <EVENT>
        sg-trust replay [OPTIONS] --live [--publish] <EVENT>";
@@ -38,7 +45,8 @@ pub(crate) struct Arguments {
     /// A file with an event; `-` is standard input.
     #[arg(value_name = "EVENT")]
     event: String,
-    /// The groups of the account: the output of `aws ec2 describe-security-groups`.
+    /// The groups of the account: the output of `aws ec2 describe-security-groups`. A directory has the groups of many
+    /// accounts.
     #[arg(long, value_name = "FILE", required_unless_present = "live")]
     groups: Option<String>,
     /// Runs against the real account, with the credentials of the environment, a profile or IAM Identity Center.
@@ -100,6 +108,9 @@ pub(crate) fn run(
     }
     let mut out = Vec::new();
     let replayed = match &arguments.groups {
+        Some(groups) if Path::new(groups).is_dir() => {
+            organisation::replay(arguments, groups, &batch, policy, &mut out)
+        }
         Some(groups) => offline(arguments, groups, (name, &batch), policy, &mut out),
         None => live(arguments, (name, &batch), policy, &mut out),
     };
@@ -137,8 +148,24 @@ fn offline(
     } else {
         writer.without_region()
     };
+    let routed = Routed::new(batch.clone(), &scope, None);
+    let results = routed.parts.iter();
+    let results: Vec<_> = results
+        .map(|part| part_of(arguments, part, &snapshot, policy, &writer))
+        .collect::<Result<_, _>>()?;
+    Ok((routed.join(results), writer.finish()?.failed))
+}
+
+/// What the function would make of the messages for one account.
+fn part_of(
+    arguments: &Arguments,
+    part: &Part,
+    snapshot: &Snapshot,
+    policy: &Settings,
+    writer: &Writer<&mut Vec<u8>>,
+) -> anyhow::Result<RunResult> {
     let context = Arc::new(Context {
-        scope,
+        scope: part.scope.clone(),
         passed: Passed::default(),
         related_requirements: policy.related_requirements.clone(),
     });
@@ -148,18 +175,18 @@ fn offline(
     let result = match arguments.format {
         // What would stand in the hub, which a sweep does not tell what it need not know.
         ReplayFormat::Asff => {
-            runtime.block_on(Engine::new(policy, context, &snapshot, &writer).handle(batch))
+            runtime.block_on(Engine::new(policy, context, snapshot, writer).handle(&part.batch))
         }
         ReplayFormat::Table | ReplayFormat::Json => {
             let observer = |finding: &Finding| writer.write(std::slice::from_ref(finding));
             let engine = Engine {
                 observer: Some(&observer),
-                ..Engine::new(policy, context, &snapshot, &DiscardStore)
+                ..Engine::new(policy, context, snapshot, &DiscardStore)
             };
-            runtime.block_on(engine.handle(batch))
+            runtime.block_on(engine.handle(&part.batch))
         }
     };
-    Ok((result, writer.finish()?.failed))
+    Ok(part.renumbered(result))
 }
 
 #[cfg(not(feature = "aws"))]
@@ -189,20 +216,27 @@ fn live(
         let account = Account::sign_in(region.as_ref()).await?;
         let context = crate::live::context(&account, policy)?;
         let source = account.source(Timeouts::SWEEP);
-        anyhow::Ok(if arguments.publish {
-            let store = account.store(Timeouts::SWEEP).await?;
-            let engine = Engine {
-                observer: Some(&observer),
-                ..Engine::new(policy, context, &source, &store)
+        let routed = Routed::new(batch.clone(), account.scope(), None);
+        let mut results = Vec::new();
+        for part in &routed.parts {
+            let context = Arc::clone(&context);
+            let result = if arguments.publish {
+                let store = account.store(Timeouts::SWEEP).await?;
+                let engine = Engine {
+                    observer: Some(&observer),
+                    ..Engine::new(policy, context, &source, &store)
+                };
+                engine.handle(&part.batch).await
+            } else {
+                let engine = Engine {
+                    observer: Some(&observer),
+                    ..Engine::new(policy, context, &source, &DiscardStore)
+                };
+                engine.handle(&part.batch).await
             };
-            engine.handle(batch).await
-        } else {
-            let engine = Engine {
-                observer: Some(&observer),
-                ..Engine::new(policy, context, &source, &DiscardStore)
-            };
-            engine.handle(batch).await
-        })
+            results.push(part.renumbered(result));
+        }
+        anyhow::Ok(routed.join(results))
     })?;
     let result = result.with_context(|| name.to_owned())?;
     Ok((result, writer.finish()?.failed))

@@ -6,7 +6,7 @@ use std::fmt::Display;
 use anyhow::{Context as _, bail};
 use sg_trust::event::Batch;
 use sg_trust::input::Snapshot;
-use sg_trust::model::{AccountId, Partition, Region, Scope};
+use sg_trust::model::{AccountId, Partition, Region, Scope, SecurityGroup};
 
 use crate::region::{place_of, region_of_environment};
 
@@ -58,7 +58,20 @@ impl Place {
         .context(
             "neither the event nor the snapshot names an account (no account, no OwnerId): give it with --account",
         )?;
-        let places: BTreeSet<_> = snapshot.groups().iter().filter_map(place_of).collect();
+        Self::of_account(account, given, batch, snapshot.groups())
+    }
+
+    /// The scope of a known account: only the Region is looked for.
+    ///
+    /// # Errors
+    /// When the Region is not told, is told in different ways, or contradicts itself.
+    pub(crate) fn of_account(
+        account: AccountId,
+        given: &Given<'_>,
+        batch: &Batch,
+        groups: &[SecurityGroup],
+    ) -> anyhow::Result<Self> {
+        let places: BTreeSet<_> = groups.iter().filter_map(place_of).collect();
         let of_events = batch.triggers().filter_map(|event| event.region.clone());
         let region = Told {
             noun: "Region",
