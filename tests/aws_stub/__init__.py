@@ -16,11 +16,12 @@ The stub keeps to what AWS documents of these services: pages, limits, error cod
 A call that AWS would refuse as malformed stands in `AwsStub.errors` too: the fixture of the end-to-end tests fails then.
 """
 
+from .accounts import MEMBER_KEYS
 from .answers import Raw, Reply, ec2_error, head, hub_error
 from .ec2 import group_xml
-from .function import ACCESS_KEYS, ACCOUNT, BINARY, REGION, ROOT, Function
+from .function import ACCESS_KEYS, ACCOUNT, BINARY, CENTRAL_KEYS, REGION, ROOT, Function
 from .stub import AwsStub
 
 __all__ = [
-    "ACCESS_KEYS", "ACCOUNT", "BINARY", "REGION", "ROOT", "AwsStub", "Function", "Raw", "Reply", "ec2_error", "group_xml", "head", "hub_error"
+    "ACCESS_KEYS", "ACCOUNT", "BINARY", "CENTRAL_KEYS", "MEMBER_KEYS", "REGION", "ROOT", "AwsStub", "Function", "Raw", "Reply", "ec2_error", "group_xml", "head", "hub_error"
 ]  # fmt: skip

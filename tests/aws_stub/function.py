@@ -21,6 +21,7 @@ ACCOUNT = "123456789012"
 REGION = "us-east-1"
 # Every function has credentials of its own that begin so; what else calls AWS in the tests has others.
 ACCESS_KEYS = "ASIAEXAMPLELAMBDA"
+CENTRAL_KEYS = "ASIAEXAMPLECENTRAL"  # of functions that work for other accounts too
 NUMBERS = itertools.count()
 
 
@@ -102,10 +103,10 @@ class RuntimeApi:
 class Function:
     """A Lambda binary, run as Lambda runs it: one event at a time. Several are what Lambda starts when events come at once."""
 
-    def __init__(self, endpoint, region=REGION, account=ACCOUNT, environment=None, binary=BINARY, events=(), seconds=30.0, prewarms=False, logs=True):
+    def __init__(self, endpoint, region=REGION, account=ACCOUNT, environment=None, binary=BINARY, events=(), seconds=30.0, prewarms=False, logs=True, access_keys=ACCESS_KEYS):
         """`events` are there when the process starts, each with so many seconds. Without `logs` nobody reads what it prints."""
         self.arn = f"arn:aws:lambda:{region}:{account}:function:sg-trust-lambda"
-        self.count, self.access_key = 0, f"{ACCESS_KEYS}{next(NUMBERS):03}"
+        self.count, self.access_key = 0, f"{access_keys}{next(NUMBERS):03}"
         self.given = [self.invocation(event, seconds) for event in events]
         self.api = RuntimeApi(self.given)
         variables = {

@@ -11,7 +11,7 @@ import pytest
 sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[1])]
 
 import asff  # noqa: E402
-from aws_stub import ACCESS_KEYS, ACCOUNT, BINARY, REGION, ROOT, AwsStub, Function  # noqa: E402
+from aws_stub import ACCESS_KEYS, ACCOUNT, BINARY, CENTRAL_KEYS, MEMBER_KEYS, REGION, ROOT, AwsStub, Function  # noqa: E402
 from aws_stub.moto import moto, reset  # noqa: E402
 
 SG_TRUST = Path(os.environ.get("SG_TRUST", ROOT / "target/debug/sg-trust"))
@@ -26,8 +26,9 @@ def pytest_sessionfinish(session, exitstatus):
     """What the function was seen to call, for tests/infra. Only a whole run that passed has seen it all."""
     is_whole = not session.config.option.keyword and {item.path for item in session.items} == set(Path(__file__).parent.glob("test_*.py"))
     if is_whole and exitstatus == 0:
-        seen = sorted(action for key, action in AwsStub.seen if key.startswith(ACCESS_KEYS))
-        (ROOT / "target/e2e-actions.json").write_text(json.dumps(seen, indent=1) + "\n")
+        for name, keys in (("actions", ACCESS_KEYS), ("actions-central", CENTRAL_KEYS), ("actions-member", MEMBER_KEYS)):
+            seen = sorted({action for key, action in AwsStub.seen if key.startswith(keys)})
+            (ROOT / f"target/e2e-{name}.json").write_text(json.dumps(seen, indent=1) + "\n")
 
 
 @pytest.fixture(scope="session")

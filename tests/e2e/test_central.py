@@ -4,7 +4,7 @@ import json
 import time
 
 import pytest
-from aws_stub import ACCOUNT, REGION, Reply, group_xml
+from aws_stub import ACCOUNT, CENTRAL_KEYS, REGION, Reply, group_xml
 from cloudtrail import event
 from conftest import Account
 
@@ -21,7 +21,7 @@ ALL = {"IpProtocol": "-1", "UserIdGroupPairs": [{"GroupId": SOURCE}]}
 def central(functions):
     def start(accounts=None, **more):
         environment = {"SG_TRUST_MEMBER_ROLE": ROLE, "SG_TRUST_WORK_QUEUE": WORK, **({"SG_TRUST_ACCOUNTS": accounts} if accounts else {})}
-        return functions(environment=environment, **more)
+        return functions(environment=environment, access_keys=CENTRAL_KEYS, **more)
 
     return start
 
