@@ -1,7 +1,7 @@
 # What a newcomer types: `make run`, then `make test`. `make help` lists the rest.
 .DEFAULT_GOAL := help
 SHELL := /bin/sh
-.PHONY: help run test test-core test-aws harness e2e infra bench soak fuzz sbom lint audit build package deploy man completions tools cargo-lambda venv venv-infra lock clean
+.PHONY: help run report test test-core test-aws test-report harness e2e infra bench soak fuzz sbom lint audit build package deploy man completions tools cargo-lambda venv venv-infra venv-report lock clean
 
 PYTHON ?= python3
 # The build without AWS has a folder of its own: both kinds stay built.
@@ -30,13 +30,22 @@ run: tools ## The main job, offline: an event, an account snapshot, the verdict 
 	@echo "  aws ec2 describe-security-groups | $(SG_TRUST) check -"
 	@echo "Who reaches what in a sample organisation: $(SG_TRUST) graph events/organisation --policy events/organisation/policy.toml"
 
-test: tools test-core test-aws harness e2e infra ## Every test: Rust with and without AWS, end to end, infra (the AWS SDK takes minutes to build once)
+report: tools ## The HTML report of the sample organisation: target/report.html
+	@cargo build $(CORE) --quiet --bin sg-trust
+	@$(SG_TRUST) report events/organisation --policy events/organisation/policy.toml --title "Sample organisation" -o target/report.html
+	@echo "The report is $(CURDIR)/target/report.html: open it in a browser."
+
+test: tools test-core test-aws test-report harness e2e infra ## Every test: Rust with and without AWS, the report, end to end, infra (the AWS SDK takes minutes to build once)
 
 test-core: tools ## The Rust tests without AWS (seconds)
 	cargo test $(CORE)
 
 test-aws: tools ## The Rust tests with AWS
 	cargo test --locked
+
+test-report: tools venv-report ## The HTML report in a real Chromium (skipped, with how to get it, where there is none)
+	cargo build $(CORE) --quiet --bin sg-trust
+	.venv-report/bin/python -m pytest -q -rs tests/report
 
 harness: tools venv ## The tests' own tools: the stub of AWS, the Runtime API, the environments (no Rust)
 	.venv/bin/python -m pytest -q tests/harness
@@ -115,7 +124,7 @@ fuzz: ## Fuzzing, FUZZ_SECONDS each (60): events, files of groups, settings, fin
 	done
 
 # Everything that is missing is named at once. Python is asked for only where it is used.
-NEEDS_PYTHON := $(filter test harness e2e infra bench soak venv venv-infra,$(MAKECMDGOALS))
+NEEDS_PYTHON := $(filter test test-report harness e2e infra bench soak venv venv-infra venv-report,$(MAKECMDGOALS))
 tools:
 	@missing=0; \
 	need() { command -v "$$1" >/dev/null 2>&1 || { echo "$$1 is missing: $$2"; missing=1; false; }; }; \
@@ -131,6 +140,10 @@ tools:
 venv: tools
 	@"$(PYTHON)" tests/venv.py .venv tests/requirements.txt
 
+# Playwright is large: only the tests of the report need it.
+venv-report: tools
+	@"$(PYTHON)" tests/venv.py .venv-report tests/report/requirements.txt
+
 # The tools of the infra tests: one environment each, since they do not agree on what they need.
 INFRA_TOOLS := $(patsubst tests/infra/requirements/%.txt,.venv-infra/%,$(wildcard tests/infra/requirements/*.txt))
 .PHONY: $(INFRA_TOOLS)
@@ -139,7 +152,7 @@ venv-infra: tools
 $(INFRA_TOOLS): .venv-infra/%: tests/infra/requirements/%.txt
 	@"$(PYTHON)" tests/venv.py $@ $<
 
-LOCKS := $(patsubst %.in,%.txt,$(wildcard tests/requirements.in tests/infra/requirements/*.in))
+LOCKS := $(patsubst %.in,%.txt,$(wildcard tests/requirements.in tests/report/requirements.in tests/infra/requirements/*.in))
 lock: ## Makes the locks of the tests' Python packages from their .in files (needs uv): make lock UPGRADE=--upgrade takes newer versions
 	@command -v uv >/dev/null || { echo "uv is missing: pip install uv"; exit 1; }
 	@for lock in $(LOCKS); do \
@@ -148,4 +161,4 @@ lock: ## Makes the locks of the tests' Python packages from their .in files (nee
 	done
 
 clean: ## Removes what was built and installed
-	rm -rf target .venv .venv.new .venv-infra
+	rm -rf target .venv .venv.new .venv-infra .venv-report .venv-report.new

@@ -8,6 +8,7 @@
 //! | `trust` | the graph as data |
 //! | `internet`, `addresses` | what faces the internet, by public addresses |
 //! | `machines` | who carries which group |
+//! | `passage` | as whom traffic goes on from a group |
 //! | `walk` | the graph as it is walked |
 //! | `questions` | reach, paths, clusters, what to revoke first, cuts |
 //! | `answer` | the answer to whether one reaches the other |
@@ -24,6 +25,7 @@ mod internet;
 mod machines;
 mod net;
 mod overview;
+mod passage;
 mod questions;
 mod revoke;
 mod select;

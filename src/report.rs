@@ -7,6 +7,7 @@
 //! | table | [`table`] | people |
 //! | OCSF | [`ocsf`] | data lakes |
 //! | SARIF, workflow commands, Markdown | [`ranked`] | code hosts |
+//! | HTML | [`html`] | whoever would rather look than read |
 //! | JSON, table, Graphviz, Mermaid | [`graph`] | whoever asks about the trust graph |
 //!
 //! [`Report`] puts any of them together, group by group, so that nothing has to be held.
@@ -15,6 +16,7 @@ pub mod asff;
 pub mod assessment;
 mod github;
 pub mod graph;
+pub mod html;
 pub mod json;
 mod markdown;
 pub mod ocsf;

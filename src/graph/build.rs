@@ -76,6 +76,15 @@ impl Draft {
             && self.group.internet == other.group.internet
     }
 
+    /// Takes what two descriptions tell in different ways from one of them, whichever comes first.
+    fn agree(&mut self, other: &Self) {
+        let (own, other) = (&mut self.group, &other.group);
+        agree(&mut own.group_name, &other.group_name);
+        agree(&mut own.region, &other.region);
+        agree(&mut own.vpc_id, &other.vpc_id);
+        agree(&mut own.level, &other.level);
+    }
+
     fn unite(&mut self, other: Self) {
         self.edges.extend(other.edges);
         self.stale.extend(other.stale);
@@ -148,6 +157,11 @@ impl CarriedTable {
     }
 }
 
+fn agree<T: Clone + Ord>(own: &mut Option<T>, other: &Option<T>) {
+    let least = own.iter().chain(other).min().cloned();
+    *own = least;
+}
+
 /// Whether a violation is of this source.
 fn is_of(violation: &Violation, reach: Reach<'_, '_>) -> bool {
     let source = &violation.source;
@@ -200,6 +214,7 @@ impl<'a> Builder<'a> {
             self.drafts.push(draft);
             return Ok(());
         };
+        twin.agree(&draft);
         if twin.admits_the_same(&draft) {
             return Ok(());
         }

@@ -17,7 +17,7 @@ use crate::policy::Settings;
 use crate::remediation::command;
 use crate::text::escape;
 
-mod columns;
+pub(super) mod columns;
 pub mod drawing;
 pub mod json;
 pub mod reach;
@@ -31,7 +31,7 @@ use columns::{Cell, Columns, Style, fit};
 const EDGE_WIDTH: usize = 40;
 
 /// The limits of every graph, in words.
-const NOT_READ: [&str; 4] = [
+pub(super) const NOT_READ: [&str; 4] = [
     "egress rules",
     "network ACLs",
     "routes",
@@ -46,7 +46,7 @@ fn trust_word(trust: Trust) -> &'static str {
 }
 
 /// The commands after which a trust edge is no longer walked.
-fn commands(settings: &Settings, trust: Trust, edge: &TrustEdge<'_>) -> Vec<String> {
+pub(super) fn commands(settings: &Settings, trust: Trust, edge: &TrustEdge<'_>) -> Vec<String> {
     let source = command::SourceName {
         group_id: edge.from.group_id(),
         group_name: edge.from.group_name(),
@@ -61,7 +61,7 @@ fn commands(settings: &Settings, trust: Trust, edge: &TrustEdge<'_>) -> Vec<Stri
 }
 
 /// `sg-0aaa (payments-db)`.
-fn name(group: &Group) -> String {
+pub(super) fn name(group: &Group) -> String {
     with_notes(
         &escape(group.group_id.as_str()),
         &[group.group_name.as_deref()],
@@ -69,7 +69,7 @@ fn name(group: &Group) -> String {
 }
 
 /// The name alone, or the id where there is none.
-fn short_name(group: &Group) -> Cow<'_, str> {
+pub(super) fn short_name(group: &Group) -> Cow<'_, str> {
     escape(
         group
             .group_name
@@ -78,14 +78,14 @@ fn short_name(group: &Group) -> Cow<'_, str> {
     )
 }
 
-fn end_name(end: End<'_>) -> String {
+pub(super) fn end_name(end: End<'_>) -> String {
     match end {
         End::Group(_, group) => name(group),
         End::Outside(source) => outside_name(source),
     }
 }
 
-fn outside_name(source: &SourceName) -> String {
+pub(super) fn outside_name(source: &SourceName) -> String {
     match (&source.group_id, &source.group_name) {
         (Some(id), name) => with_notes(&escape(id.as_str()), &[name.as_deref()]),
         (None, Some(name)) => format!("the group named {}", escape(name)),
@@ -94,7 +94,7 @@ fn outside_name(source: &SourceName) -> String {
 }
 
 /// `all traffic`, `all tcp ports`, `tcp 22, 443; udp 53`.
-fn ports_words(ports: &[(Protocol, PortSet)]) -> String {
+pub(super) fn ports_words(ports: &[(Protocol, PortSet)]) -> String {
     let all = PortSet::all();
     if ports
         .iter()

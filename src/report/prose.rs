@@ -8,11 +8,13 @@ use crate::policy::{Reason, Source, SourcePair, Violation};
 use crate::text::escape;
 
 mod exemption;
+mod severity;
 
 pub use exemption::{
     describe_alert, describe_allow, describe_difference, describe_exemption,
     describe_exemption_within,
 };
+pub use severity::describe_severity;
 
 /// A sentence names so many ranges before it counts the rest.
 const NAMED_RANGES: usize = 8;

@@ -20,4 +20,5 @@ mod hostile;
 mod reference;
 mod remediation;
 mod replay;
+mod report;
 mod settings;

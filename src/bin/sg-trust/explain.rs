@@ -17,8 +17,8 @@ use sg_trust::policy::{
 use sg_trust::remediation::command::Fix;
 use sg_trust::report::graph::wrap;
 use sg_trust::report::prose::{
-    describe_allow, describe_difference, describe_exemption, describe_group, describe_source,
-    ranges,
+    describe_allow, describe_difference, describe_exemption, describe_group, describe_severity,
+    describe_source, ranges,
 };
 use sg_trust::text::escape;
 
@@ -153,7 +153,7 @@ fn describe(
     for (what, text) in authorize.into_iter().chain(revoke) {
         let _ = writeln!(out, "  {what}: {}", escape(&text));
     }
-    let origin = origin(policy, violation);
+    let origin = describe_severity(policy, violation);
     out += &wrapped(&format!("severity {}: {origin}", violation.severity), "  ");
     for exemption in &policy.exemptions {
         let id = escape(&exemption.id);
@@ -186,33 +186,6 @@ fn wrapped(text: &str, indent: &str) -> String {
     let words: Vec<_> = text.split(' ').map(str::to_owned).collect();
     let text = wrap(&words, &format!("  {indent}"));
     text.strip_prefix("  ").unwrap_or(&text).to_owned()
-}
-
-/// How the severity of a violation came about.
-fn origin(policy: &Settings, violation: &Violation) -> String {
-    let setting = format!("the setting `severity` is {}", policy.severity);
-    let Some(levels) = &violation.levels else {
-        return setting;
-    };
-    let target = escape(&levels.target);
-    let source = escape(&levels.source);
-    let source = if levels.is_seen {
-        format!("the source is {source}")
-    } else {
-        format!("the source cannot be seen and counts as {source}")
-    };
-    let both = format!("{setting}; the group is {target}, {source}");
-    let less = match levels.distance {
-        0 => return format!("{both}: not less sensitive"),
-        1 => "1 level".to_owned(),
-        less => format!("{less} levels"),
-    };
-    let raise = if violation.severity > policy.severity {
-        format!("which `raise` makes {}", violation.severity)
-    } else {
-        "for which `raise` has nothing higher".to_owned()
-    };
-    format!("{both}: {less} less sensitive, {raise}")
 }
 
 /// How the severity of a group came about.

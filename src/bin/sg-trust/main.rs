@@ -22,6 +22,7 @@ mod reach;
 mod recorder;
 mod region;
 mod replay;
+mod report;
 mod retire;
 mod scan;
 mod scope;
@@ -97,6 +98,8 @@ enum Command {
     Graph(graph::Arguments),
     /// Tells whether one group, or the internet, reaches another by trust, hop by hop.
     Reach(reach::Arguments),
+    /// Writes one HTML file that shows the verdicts, who reaches what, and what to revoke first.
+    Report(report::Arguments),
     /// Evaluates the live account, in one Region or several.
     Scan(scan::Arguments),
     /// Archives all active findings of the product in Security Hub, before it is removed.
@@ -156,6 +159,7 @@ fn run(arguments: &Arguments, terminal: &mut Terminal) -> anyhow::Result<Outcome
         Command::Explain(arguments) => explain::run(arguments, &policy, terminal),
         Command::Graph(arguments) => graph::run(arguments, &policy, terminal),
         Command::Reach(arguments) => reach::run(arguments, &policy, terminal),
+        Command::Report(arguments) => report::run(arguments, &policy, terminal),
         Command::Scan(arguments) => scan::run(arguments, &policy, terminal),
         Command::Retire(arguments) => retire::run(arguments, terminal),
         Command::Settings(arguments) => policy::run(arguments, &policy, terminal),

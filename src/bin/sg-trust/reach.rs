@@ -59,7 +59,7 @@ pub(crate) fn run(
 ) -> anyhow::Result<Outcome> {
     let read = arguments.input.read(policy, terminal)?;
     anyhow::ensure!(
-        read.is_whole,
+        read.troubles.is_empty(),
         "not all of what was given could be read, so what reaches what cannot be told"
     );
     let graph = &read.graph;

@@ -6,9 +6,10 @@ use std::io::{BufRead, Read as _};
 
 use anyhow::{Context as _, bail};
 use jiff::Timestamp;
+use jiff::civil::Date;
 use sg_trust::graph::{Builder, Origin, Targets, Trust, TrustGraph, Walk};
 use sg_trust::input::{GroupReader, InputError, interfaces_beside_groups, read_interfaces};
-use sg_trust::model::{NetworkInterface, SecurityGroup};
+use sg_trust::model::{NetworkInterface, Region, SecurityGroup};
 use sg_trust::policy::{Settings, day_of};
 
 use crate::input::{files, open, read};
@@ -34,34 +35,47 @@ impl From<TrustArgument> for Trust {
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Input {
+    #[command(flatten)]
+    files: Files,
+    /// Takes only those groups for internet-facing that are on an interface with a public address.
+    #[arg(long)]
+    pub(crate) exposed_only: bool,
+}
+
+/// Files that a trust graph is made of.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Files {
     /// Files with security groups, or directories of such files, of any accounts and Regions; `-` is standard input.
     #[arg(required = true, value_name = "FILE")]
     files: Vec<String>,
     /// Files with network interfaces, or directories of such files: the output of `aws ec2 describe-network-interfaces`.
     #[arg(long = "interfaces", value_name = "FILE")]
     interfaces: Vec<String>,
-    /// Takes only those groups for internet-facing that are on an interface with a public address.
-    #[arg(long)]
-    pub(crate) exposed_only: bool,
 }
 
-/// A graph, and whether it holds everything that was given.
+/// A graph, and what could not be used of what was given.
 pub(crate) struct ReadGraph {
     pub(crate) graph: TrustGraph,
-    pub(crate) is_whole: bool,
+    pub(crate) troubles: Vec<String>,
 }
 
-impl Input {
-    /// Reads the files. What cannot be used is named.
-    pub(crate) fn read(
+/// Looks at each group as it is read, with its Region where its ARN tells it.
+pub(crate) type Observer<'o> = &'o mut dyn FnMut(&SecurityGroup, Option<&Region>);
+
+impl Files {
+    /// Reads the files; exemptions end as of a day in UTC. What cannot be used is named.
+    pub(crate) fn read_with(
         &self,
         policy: &Settings,
+        today: Date,
         terminal: &mut Terminal,
+        observer: Observer<'_>,
     ) -> anyhow::Result<ReadGraph> {
         let mut reading = Reading {
-            builder: Builder::new(policy, day_of(Timestamp::now())),
-            is_whole: true,
+            builder: Builder::new(policy, today),
+            troubles: Vec::new(),
             terminal,
+            observer,
         };
         for file in reading.all_files(&self.files) {
             if let Err(error) = reading.groups(&file) {
@@ -74,10 +88,24 @@ impl Input {
                 Err(error) => reading.complain(&format!("{error:#}")),
             }
         }
-        let read = ReadGraph {
+        Ok(ReadGraph {
             graph: reading.builder.finish(),
-            is_whole: reading.is_whole,
-        };
+            troubles: reading.troubles,
+        })
+    }
+}
+
+impl Input {
+    /// Reads the files. What cannot be used is named.
+    pub(crate) fn read(
+        &self,
+        policy: &Settings,
+        terminal: &mut Terminal,
+    ) -> anyhow::Result<ReadGraph> {
+        let today = day_of(Timestamp::now());
+        let read = self
+            .files
+            .read_with(policy, today, terminal, &mut |_, _| {})?;
         if self.exposed_only {
             self.check_exposed(&read.graph, terminal)?;
         }
@@ -105,13 +133,14 @@ impl Input {
 
 struct Reading<'a, 't> {
     builder: Builder<'a>,
-    is_whole: bool,
+    troubles: Vec<String>,
     terminal: &'t mut Terminal,
+    observer: Observer<'t>,
 }
 
 impl Reading<'_, '_> {
     fn complain(&mut self, message: &str) {
-        self.is_whole = false;
+        self.troubles.push(message.to_owned());
         self.terminal.complain(message);
     }
 
@@ -155,6 +184,7 @@ impl Reading<'_, '_> {
                 match group {
                     Ok(group) => {
                         let region = place_of(&group).map(|(_, region)| region);
+                        (self.observer)(&group, region.as_ref());
                         if let Err(differs) = self.builder.group(&group, region) {
                             self.complain(&format!("{name}: {differs}"));
                         }

@@ -114,7 +114,7 @@ impl fmt::Display for Columns {
 }
 
 /// The text, cut to so many columns of a terminal.
-pub(super) fn fit(text: &str, width: usize) -> Cow<'_, str> {
+pub(in crate::report) fn fit(text: &str, width: usize) -> Cow<'_, str> {
     if text.width() <= width {
         return Cow::Borrowed(text);
     }

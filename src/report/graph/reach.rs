@@ -56,7 +56,7 @@ pub fn reach(
 }
 
 /// A path in short: `internet`, `→ web`, `= agent` on the same machine, `→ db`.
-pub(super) fn chain(graph: &TrustGraph, path: &[Hop<'_>]) -> Vec<String> {
+pub(in crate::report) fn chain(graph: &TrustGraph, path: &[Hop<'_>]) -> Vec<String> {
     let mut pieces = Vec::new();
     for (place, hop) in path.iter().enumerate() {
         match hop {

@@ -1,0 +1,20 @@
+"""The pictures of the README: `SG_TRUST_WRITE_DOCS=1 make test-report` makes them."""
+
+import os
+
+import pytest
+from conftest import ROOT
+
+SIZE = {"width": 1200, "height": 1420}
+MOST = 300_000
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_readme_shows_the_report(organisation, visit, scheme, tmp_path):
+    page = visit(organisation, color_scheme=scheme, viewport=SIZE)
+    file = (ROOT / "docs" if os.environ.get("SG_TRUST_WRITE_DOCS") else tmp_path) / f"report-{scheme}.png"
+    page.screenshot(path=file)
+    assert file.stat().st_size < MOST
+    shown = ROOT / f"docs/report-{scheme}.png"
+    assert shown.read_bytes().startswith(b"\x89PNG") and shown.stat().st_size < MOST
+    assert f"docs/report-{scheme}.png" in (ROOT / "README.md").read_text()
