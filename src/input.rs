@@ -1,5 +1,6 @@
 //! Security groups and network interfaces read from files, and kept in files that are read again.
 
+mod cloudformation;
 mod describe;
 mod document;
 mod error;
@@ -18,6 +19,10 @@ mod value;
 mod walk;
 mod words;
 
+pub use cloudformation::{
+    CloudFormationError, Parameters, Reading, Templates, read_change_set, read_parameters,
+    read_templates,
+};
 pub use describe::GroupReader;
 pub use document::parse_group;
 pub use error::{InputError, Location, Problem};

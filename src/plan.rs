@@ -10,12 +10,14 @@
 //! | `assess` | the verdict over them |
 //! | `change` | what is new, widened, existing, narrowed or fixed |
 //! | `report` | the answer that formats render |
+//! | `join` | one report of several deployments, of which one will be |
 //!
 //! A reader makes the groups; [`crate::model::planned`] says how.
 
 mod assess;
 mod change;
 mod completion;
+mod join;
 mod report;
 #[cfg(test)]
 mod tests;
@@ -23,6 +25,7 @@ mod ways;
 
 pub use assess::Verdict;
 pub use change::Change;
+pub use join::{Ways, join};
 pub use report::{
     FailOn, GroupReport, PlanReport, ReachChange, RuleOrigin, SourceLabel, Summary,
     ViolationReport, report,
