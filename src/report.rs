@@ -14,6 +14,7 @@
 
 pub mod asff;
 pub mod assessment;
+mod columns;
 mod github;
 pub mod graph;
 pub mod html;
@@ -28,5 +29,6 @@ pub mod targets;
 mod worst;
 mod writer;
 
+pub use columns::wrap;
 pub use ranked::{RankedFormat, SarifReader};
 pub use writer::{Format, Piece, Report, ReportError, Summary};

@@ -14,10 +14,10 @@ use super::store::{
 };
 use super::{Engine, RunResult};
 use crate::event;
-use crate::finding::{Cause, Context, Finding, Lifecycle, Passed};
+use crate::finding::{Cause, Context, Finding, Lifecycle, Passed, Subject};
 use crate::model::{
     AccountId, GroupId, GroupRule, Partition, Protocol, Region, RuleId, Scope, SecurityGroup,
-    Traffic,
+    Traffic, VpcId,
 };
 use crate::policy::Settings;
 
@@ -216,22 +216,39 @@ impl FindingStore for FakeStore {
             });
         }
         let hub = self.findings.lock().unwrap();
-        let is_meant = |finding: &&Finding| match filter {
-            FindingFilter::Active => finding.is_active(),
-            FindingFilter::Exempt => finding.lifecycle() == Lifecycle::Exempt,
-            FindingFilter::ArchivedAfter(moment) => {
-                !finding.is_active() && finding.observed_at > moment
-            }
-            FindingFilter::ByEventSince(moment) => {
-                finding.cause == Cause::Event && finding.observed_at >= moment
-            }
-            FindingFilter::InVpcs(_) => finding.is_active(),
-            FindingFilter::Of(ids) => ids.contains(&finding.group_id),
-        };
         Ok(PublishedPage {
-            findings: hub.values().filter(is_meant).map(published).collect(),
+            findings: hub
+                .values()
+                .filter(|finding| is_meant(filter, finding))
+                .map(published)
+                .collect(),
             next: None,
         })
+    }
+}
+
+pub(in crate::engine) fn vpc_of(finding: &Finding) -> Option<VpcId> {
+    match &finding.subject {
+        Subject::Evaluated(group, _) => group.vpc_id.clone(),
+        Subject::Gone | Subject::Retired => None,
+    }
+}
+
+/// Whether a filter of Security Hub finds a finding.
+pub(in crate::engine) fn is_meant(filter: FindingFilter<'_>, finding: &Finding) -> bool {
+    match filter {
+        FindingFilter::Active => finding.is_active(),
+        FindingFilter::Exempt => finding.lifecycle() == Lifecycle::Exempt,
+        FindingFilter::ArchivedAfter(moment) => {
+            !finding.is_active() && finding.observed_at > moment
+        }
+        FindingFilter::ByEventSince(moment) => {
+            finding.cause == Cause::Event && finding.observed_at >= moment
+        }
+        FindingFilter::InVpcs(vpcs) => {
+            finding.is_active() && vpc_of(finding).is_some_and(|vpc| vpcs.contains(&vpc))
+        }
+        FindingFilter::Of(ids) => ids.contains(&finding.group_id),
     }
 }
 

@@ -5,10 +5,10 @@
 //! | [`json`], [`reach_json`] | `graph` and `reach` as JSON: version 1 |
 //! | [`table`], [`reach`] | `graph` and `reach` for a terminal of 100 columns |
 //! | [`drawing`] | Graphviz and Mermaid |
-//! | `columns` | text in columns |
 
 use std::borrow::Cow;
 
+use super::columns::{Cell, Columns, Style, fit, wrap};
 use super::prose::{ranges, with_notes};
 use crate::graph::{Carriers, End, Group, SourceName, Trust, TrustEdge, rules_to_revoke};
 use crate::model::Protocol;
@@ -17,15 +17,11 @@ use crate::policy::Settings;
 use crate::remediation::command;
 use crate::text::escape;
 
-pub(super) mod columns;
 pub mod drawing;
 pub mod json;
 pub mod reach;
 pub mod reach_json;
 pub mod table;
-
-pub use columns::wrap;
-use columns::{Cell, Columns, Style, fit};
 
 /// The most columns for the name of a group at the end of an edge: two names with the ports fit into 100 columns.
 const EDGE_WIDTH: usize = 40;

@@ -3,12 +3,12 @@
 //! Columns have fixed widths because groups are printed as they come. Colours are always written; whoever prints to
 //! something that shows none takes them out.
 
-use std::borrow::Cow;
 use std::fmt::Write as _;
 
 use owo_colors::OwoColorize as _;
-use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
+use unicode_width::UnicodeWidthStr as _;
 
+use super::columns::fit;
 use super::{Summary, prose};
 use crate::model::{Region, SecurityGroup};
 use crate::policy::{Severity, Status, Verdict};
@@ -150,26 +150,10 @@ fn row(
 fn column(text: &str, width: usize) -> String {
     let text = escape(text);
     let text = if text.starts_with("sg-") {
-        text
+        &*text
     } else {
-        fit(text, width)
+        &*fit(&text, width)
     };
     let padding = width.saturating_sub(text.width());
     format!("{text}{:padding$}", "")
-}
-
-fn fit(text: Cow<'_, str>, width: usize) -> Cow<'_, str> {
-    if text.width() <= width {
-        return text;
-    }
-    let mut used = 1;
-    let mut short: String = text
-        .chars()
-        .take_while(|character| {
-            used += character.width().unwrap_or(0);
-            used <= width
-        })
-        .collect();
-    short.push('…');
-    Cow::Owned(short)
 }

@@ -15,11 +15,11 @@ use sg_trust::policy::{
     Reading, Reason, ReferencedGroups, Settings, Source, Verdict, Violation, day_of,
 };
 use sg_trust::remediation::command::Fix;
-use sg_trust::report::graph::wrap;
 use sg_trust::report::prose::{
     describe_allow, describe_difference, describe_exemption, describe_group, describe_severity,
     describe_source, ranges,
 };
+use sg_trust::report::wrap;
 use sg_trust::text::escape;
 
 use crate::input;

@@ -4,8 +4,8 @@ use super::world::{Sent, World};
 use crate::engine::store::{
     FindingFilter, FindingStore, PublishedFinding, PublishedPage, Refusal, StoreError,
 };
-use crate::engine::testing::published;
-use crate::finding::{Cause, Finding, Lifecycle, Subject};
+use crate::engine::testing::{is_meant, published, vpc_of};
+use crate::finding::Finding;
 
 /// Security Hub as one run sees it.
 #[derive(Debug)]
@@ -83,26 +83,8 @@ impl FindingStore for Hub<'_> {
         filter: FindingFilter<'_>,
         _: Option<String>,
     ) -> Result<PublishedPage, StoreError> {
-        let vpc_of = |finding: &Finding| match &finding.subject {
-            Subject::Evaluated(group, _) => group.vpc_id.clone(),
-            Subject::Gone | Subject::Retired => None,
-        };
-        let is_meant = |finding: &Finding| match filter {
-            FindingFilter::Active => finding.is_active(),
-            FindingFilter::Exempt => finding.lifecycle() == Lifecycle::Exempt,
-            FindingFilter::ArchivedAfter(moment) => {
-                !finding.is_active() && finding.observed_at > moment
-            }
-            FindingFilter::ByEventSince(moment) => {
-                finding.cause == Cause::Event && finding.observed_at >= moment
-            }
-            FindingFilter::InVpcs(vpcs) => {
-                finding.is_active() && vpc_of(finding).is_some_and(|vpc| vpcs.contains(&vpc))
-            }
-            FindingFilter::Of(ids) => ids.contains(&finding.group_id),
-        };
         let mut findings = self.call(|| self.world.read_hub()).await?;
-        findings.retain(is_meant);
+        findings.retain(|finding| is_meant(filter, finding));
         let published = |finding: &Finding| PublishedFinding {
             vpc_id: vpc_of(finding),
             ..published(finding)

@@ -2,7 +2,6 @@
 
 use std::fmt::Write as _;
 
-use super::columns::{Cell, Columns, Style, fit, title};
 use super::{
     commands, edge_columns, end_name, lets_in, name, not_read, outside_name, plural, ports_words,
     short_name,
@@ -12,6 +11,7 @@ use crate::graph::{
     TrustGraph, Unreachable, Walk,
 };
 use crate::policy::Settings;
+use crate::report::columns::{Cell, Columns, Style, fit, title};
 use crate::text::escape;
 
 /// A list has so many lines before it counts the rest.

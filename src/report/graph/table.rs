@@ -3,13 +3,13 @@
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
-use super::columns::{Cell, Columns, Style, fit, title, wrap};
 use super::reach::chain;
 use super::{
     commands, edge_columns, exposed_word, name, not_read, outside_name, plural, ports_words,
 };
 use crate::graph::{Group, GroupIndex, Origin, Overview, SourceName, Trust, TrustGraph, Walk, Why};
 use crate::policy::Settings;
+use crate::report::columns::{Cell, Columns, Style, fit, title, wrap};
 use crate::text::escape;
 
 /// A section has so many lines before it counts the rest.

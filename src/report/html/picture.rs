@@ -10,7 +10,7 @@ use super::sections::{Level, Sections, class_of};
 use super::text::{Id, Name, Text};
 use crate::graph::{Overview, SourceName, TrustEdge, Walk};
 use crate::policy::Status;
-use crate::report::graph::columns::fit;
+use crate::report::columns::fit;
 use crate::report::graph::{outside_name, ports_words};
 use crate::text::escape;
 
