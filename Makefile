@@ -82,10 +82,11 @@ package: tools ## A package for this machine's own processor, with plain cargo o
 	$(PYTHON) infra/package.py target/release/sg-trust-lambda --output target/sg-trust-lambda.zip $(if $(wildcard policy.toml),--policy policy.toml)
 	@echo "target/sg-trust-lambda.zip is for $$(uname -m). It runs on Lambda where this machine's C library is no newer than Amazon Linux 2023's (2.34)."
 
-deploy: tools cargo-lambda ## Builds the function and deploys the stack: make deploy ARGUMENTS="--region eu-west-1 Delivery=queue"
+# With a package of a release nothing is built.
+deploy: $(if $(findstring --package,$(ARGUMENTS)),,tools cargo-lambda) ## Deploys the stack: make deploy ARGUMENTS="--region eu-west-1 SweepRate=rate(6 hours)" (--package takes a release)
 	@command -v aws >/dev/null || { echo "aws is missing: https://docs.aws.amazon.com/cli/latest/userguide/getting-started-install.html, or pip install awscli"; exit 1; }
 	@command -v $(PYTHON) >/dev/null || { echo "$(PYTHON) is missing: install Python 3.10 or later"; exit 1; }
-	infra/deploy.sh $(ARGUMENTS)
+	@$(PYTHON) infra/arguments.py
 
 cargo-lambda:
 	@command -v cargo-lambda >/dev/null || { echo "cargo-lambda is missing: pip install cargo-lambda (it brings zig along)"; exit 1; }

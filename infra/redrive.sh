@@ -5,23 +5,59 @@
 # and the schedule put them here. The function takes each as it stands, Lambda's failure records included.
 set -eu
 
-if [ $# -gt 1 ] || [ "${1:-}" = --help ] || [ "${1:-}" = -h ]; then
-    echo "usage: infra/redrive.sh [STACK]      (sg-trust; the Region is AWS_REGION's or the profile's)" >&2
+usage() {
+    cat <<'END'
+usage: infra/redrive.sh [--region REGION] [STACK]                            (sg-trust)
+       infra/redrive.sh [--region REGION] --function NAME --queue URL        without a CloudFormation stack
+The Region is else AWS_REGION's, AWS_DEFAULT_REGION's or the profile's.
+END
+}
+wrong() {
+    echo "redrive.sh: $*" >&2
+    usage >&2
     exit 2
-fi
-stack=${1:-sg-trust}
+}
+
+stack=
+function=
+queue=
+region=${AWS_REGION:-${AWS_DEFAULT_REGION:-}}
+while [ $# -gt 0 ]; do
+    case $1 in
+    --function | --queue | --region)
+        [ $# -ge 2 ] || wrong "$1 needs a value"
+        case $1 in
+        --function) function=$2 ;;
+        --queue) queue=$2 ;;
+        --region) region=$2 ;;
+        esac
+        shift 2
+        ;;
+    --help | -h) usage && exit 0 ;;
+    -*) wrong "unknown option $1" ;;
+    *)
+        [ -z "$stack" ] || wrong "one stack at a time"
+        stack=$1
+        shift
+        ;;
+    esac
+done
+case ${function:+f}${queue:+q}${stack:+s} in
+'' | s | fq) ;;
+*) wrong "either a stack, or --function and --queue" ;;
+esac
 export AWS_PAGER=
 # Version 1 of the CLI knows only the other variable.
-[ -z "${AWS_REGION:-}" ] || export AWS_DEFAULT_REGION="$AWS_REGION"
+[ -z "$region" ] || export AWS_REGION="$region" AWS_DEFAULT_REGION="$region"
 
 # Version 1 of the CLI does not heed AWS_ENDPOINT_URL for SQS.
 sqs() { aws sqs ${AWS_ENDPOINT_URL:+--endpoint-url "$AWS_ENDPOINT_URL"} "$@"; }
 
 output() {
-    aws cloudformation describe-stacks --stack-name "$stack" --query "Stacks[0].Outputs[?OutputKey=='$1'].OutputValue" --output text
+    aws cloudformation describe-stacks --stack-name "${stack:-sg-trust}" --query "Stacks[0].Outputs[?OutputKey=='$1'].OutputValue" --output text
 }
-function=$(output FunctionName)
-queue=$(output DeadLetterQueueUrl)
+[ -n "$function" ] || function=$(output FunctionName)
+[ -n "$queue" ] || queue=$(output DeadLetterQueueUrl)
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 left=$(sqs get-queue-attributes --queue-url "$queue" --attribute-names ApproximateNumberOfMessages \

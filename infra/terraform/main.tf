@@ -13,10 +13,12 @@ locals {
 
   product_arn  = "arn:${local.partition}:securityhub:${local.region}:${local.account}:product/${local.account}/default"
   hub_arn      = "arn:${local.partition}:securityhub:${local.region}:${local.account}:hub/default"
+  rule_arn     = "arn:${local.partition}:events:${local.region}:${local.account}:rule/${var.function_name}"
   function_arn = "arn:${local.partition}:lambda:${local.region}:${local.account}:function:${var.function_name}"
   boundary     = var.permissions_boundary_name == "" ? null : "arn:${local.partition}:iam::${local.account}:policy/${var.permissions_boundary_name}"
 
   is_queue  = var.delivery == "queue"
+  has_queue = var.delivery != "direct"
   is_in_vpc = length(var.subnet_ids) > 0
   has_key   = var.kms_key_arn != ""
 
@@ -140,7 +142,8 @@ resource "aws_iam_role_policy" "used_by_lambda_itself" {
           "kms:Decrypt",
           "kms:GenerateDataKey",
         ]
-        Resource = key
+        Resource  = key
+        Condition = { StringEquals = { "kms:ViaService" = [for service in ["lambda", "sqs"] : "${service}.${local.region}.${data.aws_partition.current.dns_suffix}"] } }
       }],
       [for mode in [var.tracing] : {
         Sid    = "WriteTraces"
@@ -170,7 +173,7 @@ resource "aws_iam_role_policy" "used_by_lambda_itself" {
 
 resource "aws_lambda_function" "this" {
   #checkov:skip=CKV_AWS_116:The failures of asynchronous invocations go to the same queue through the event invoke config, with their cause.
-  #checkov:skip=CKV_AWS_272:Signing needs a signing profile of the organisation's own. The key of the package holds its SHA-256.
+  #checkov:skip=CKV_AWS_272:Signing needs a signing profile of the organisation's own: code_signing_config_arn. The key of the package holds its SHA-256.
   function_name = var.function_name
   description   = "Finds security groups that trust other security groups without restriction."
   runtime       = "provided.al2023"
@@ -179,7 +182,9 @@ resource "aws_lambda_function" "this" {
   s3_bucket     = var.code_bucket
   s3_key        = var.code_key
   layers        = compact([var.policy_layer_arn])
-  role          = aws_iam_role.this.arn
+  # Of the organisation's own.
+  code_signing_config_arn = var.code_signing_config_arn == "" ? null : var.code_signing_config_arn
+  role                    = aws_iam_role.this.arn
 
   memory_size                    = 256
   timeout                        = var.timeout
@@ -256,8 +261,8 @@ resource "aws_sqs_queue" "dead_letter" {
   kms_master_key_id         = local.has_key ? var.kms_key_arn : null
 
   redrive_allow_policy = jsonencode(merge(
-    { redrivePermission = local.is_queue ? "byQueue" : "denyAll" },
-    local.is_queue ? { sourceQueueArns = ["arn:${local.partition}:sqs:${local.region}:${local.account}:${var.function_name}-changes"] } : {},
+    { redrivePermission = local.has_queue ? "byQueue" : "denyAll" },
+    local.has_queue ? { sourceQueueArns = ["arn:${local.partition}:sqs:${local.region}:${local.account}:${var.function_name}-changes"] } : {},
   ))
 }
 
@@ -276,12 +281,12 @@ resource "aws_sqs_queue_policy" "dead_letter" {
         Condition = { Bool = { "aws:SecureTransport" = "false" } }
       },
       {
-        Sid       = "RuleOfThisStack"
+        Sid       = "RulesOfThisStack"
         Effect    = "Allow"
         Principal = { Service = "events.amazonaws.com" }
         Action    = "sqs:SendMessage"
         Resource  = aws_sqs_queue.dead_letter.arn
-        Condition = { ArnEquals = { "aws:SourceArn" = aws_cloudwatch_event_rule.change.arn } }
+        Condition = { ArnEquals = { "aws:SourceArn" = concat([local.rule_arn], [for trigger in ["config", "tag", "custom_action"] : aws_cloudwatch_event_rule.other[trigger].arn if contains(keys(local.other_triggers), trigger)]) } }
       },
     ]
   })
@@ -290,7 +295,7 @@ resource "aws_sqs_queue_policy" "dead_letter" {
 # ---------------------------------------------------------------- changes
 
 resource "aws_cloudwatch_event_rule" "change" {
-  name_prefix = "sg-trust-"
+  name        = var.function_name
   description = "Changes of security groups, for sg-trust."
   state       = var.enabled ? "ENABLED" : "DISABLED"
 
@@ -343,6 +348,9 @@ resource "aws_cloudwatch_event_target" "change" {
   dead_letter_config {
     arn = aws_sqs_queue.dead_letter.arn
   }
+
+  # What lets it deliver is there before it delivers there.
+  depends_on = [aws_lambda_permission.change, aws_sqs_queue_policy.change]
 }
 
 resource "aws_lambda_permission" "change" {
@@ -351,11 +359,11 @@ resource "aws_lambda_permission" "change" {
   function_name = aws_lambda_function.this.function_name
   action        = "lambda:InvokeFunction"
   principal     = "events.amazonaws.com"
-  source_arn    = aws_cloudwatch_event_rule.change.arn
+  source_arn    = local.rule_arn
 }
 
 resource "aws_sqs_queue" "change" {
-  count = local.is_queue ? 1 : 0
+  count = local.has_queue ? 1 : 0
 
   name                       = "${var.function_name}-changes"
   visibility_timeout_seconds = 6 * var.timeout + 5
@@ -370,7 +378,7 @@ resource "aws_sqs_queue" "change" {
 }
 
 resource "aws_sqs_queue_policy" "change" {
-  count = local.is_queue ? 1 : 0
+  count = local.has_queue ? 1 : 0
 
   queue_url = aws_sqs_queue.change[0].url
 
@@ -391,14 +399,14 @@ resource "aws_sqs_queue_policy" "change" {
         Principal = { Service = "events.amazonaws.com" }
         Action    = "sqs:SendMessage"
         Resource  = aws_sqs_queue.change[0].arn
-        Condition = { ArnEquals = { "aws:SourceArn" = aws_cloudwatch_event_rule.change.arn } }
+        Condition = { ArnEquals = { "aws:SourceArn" = local.rule_arn } }
       },
     ]
   })
 }
 
 resource "aws_lambda_event_source_mapping" "change" {
-  count = local.is_queue ? 1 : 0
+  count = local.has_queue ? 1 : 0
 
   function_name                      = aws_lambda_function.this.function_name
   event_source_arn                   = aws_sqs_queue.change[0].arn
@@ -410,6 +418,73 @@ resource "aws_lambda_event_source_mapping" "change" {
   scaling_config {
     maximum_concurrency = 2
   }
+}
+
+# ---------------------------------------------------------------- other triggers, off by default
+
+locals {
+  other_triggers = merge(
+    { for is_wanted in [var.config_items] : "config" => {
+      description = "Security groups as AWS Config records them, for sg-trust."
+      pattern = {
+        source      = ["aws.config"]
+        detail-type = ["Config Configuration Item Change", "Oversized Config Configuration Item Change"]
+        detail = { "$or" = [
+          { configurationItem = { resourceType = ["AWS::EC2::SecurityGroup"] } },
+          { configurationItemSummary = { resourceType = ["AWS::EC2::SecurityGroup"] } },
+        ] }
+      }
+    } if is_wanted },
+    { for is_wanted in [var.tag_changes] : "tag" => {
+      description = "Tags of security groups, for sg-trust."
+      pattern     = { source = ["aws.tag"], detail-type = ["Tag Change on Resource"], detail = { service = ["ec2"], resource-type = ["security-group"] } }
+    } if is_wanted },
+    { for is_wanted in [var.custom_action] : "custom_action" => {
+      description = "Findings to be checked again, for sg-trust."
+      pattern = {
+        source      = ["aws.securityhub"]
+        detail-type = ["Security Hub Findings - Custom Action"]
+        resources   = ["arn:${local.partition}:securityhub:${local.region}:${local.account}:action/custom/CheckAgain"]
+      }
+    } if is_wanted },
+  )
+}
+
+resource "aws_cloudwatch_event_rule" "other" {
+  for_each = local.other_triggers
+
+  name_prefix   = "sg-trust-"
+  description   = each.value.description
+  state         = var.enabled ? "ENABLED" : "DISABLED"
+  event_pattern = jsonencode(merge({ account = [local.account], region = [local.region] }, each.value.pattern))
+}
+
+resource "aws_cloudwatch_event_target" "other" {
+  for_each = local.other_triggers
+
+  rule      = aws_cloudwatch_event_rule.other[each.key].name
+  target_id = "sg-trust"
+  arn       = aws_lambda_function.this.arn
+
+  retry_policy {
+    maximum_event_age_in_seconds = 3600
+    maximum_retry_attempts       = 185
+  }
+
+  dead_letter_config {
+    arn = aws_sqs_queue.dead_letter.arn
+  }
+
+  depends_on = [aws_lambda_permission.other]
+}
+
+resource "aws_lambda_permission" "other" {
+  for_each = local.other_triggers
+
+  function_name = aws_lambda_function.this.function_name
+  action        = "lambda:InvokeFunction"
+  principal     = "events.amazonaws.com"
+  source_arn    = aws_cloudwatch_event_rule.other[each.key].arn
 }
 
 # ---------------------------------------------------------------- the sweep
@@ -464,7 +539,8 @@ resource "aws_iam_role_policy" "sweep" {
           "kms:Decrypt",
           "kms:GenerateDataKey",
         ]
-        Resource = key
+        Resource  = key
+        Condition = { StringEquals = { "kms:ViaService" = "sqs.${local.region}.${data.aws_partition.current.dns_suffix}" } }
       }],
     )
   })
@@ -505,6 +581,12 @@ resource "aws_scheduler_schedule" "sweep" {
 
 locals {
   has_metric_alarms = var.create_alarms && var.metrics == "on"
+
+  topic_arns = "arn:${local.partition}:sns:${local.region}:${local.account}"
+  pages      = var.alarm_topic_arn != "" ? [var.alarm_topic_arn] : [for name in compact([var.alarm_topic_name]) : "${local.topic_arns}:${name}"]
+  notices    = var.notice_topic_arn != "" ? [var.notice_topic_arn] : [for name in compact([var.notice_topic_name]) : "${local.topic_arns}:${name}"]
+  # What tells that an evaluation is lost, or will be: somebody must act now. The others can wait.
+  is_page = ["dead-letters", "destination-failures", "rule-dead-letters-lost", "messages-not-retryable", "sweep-missing"]
 
   of_function = { FunctionName = aws_lambda_function.this.function_name }
   of_rule     = { RuleName = aws_cloudwatch_event_rule.change.name }
@@ -557,6 +639,14 @@ locals {
       threshold   = 600 # seconds
       description = "Events wait more than ten minutes in the queue of sg-trust. It is throttled, or fails and is tried again."
     }) },
+    { for is_wanted in [local.has_metric_alarms] : "messages-failed" => merge(local.usual, local.lasting, {
+      namespace   = "sg-trust", metric = "MessagesFailed", dimensions = local.of_function
+      description = "Messages for sg-trust fail again and again; with delivery = queue Errors does not count them. Read the lines of level ERROR in the log."
+    }) if is_wanted },
+    { for is_wanted in [local.has_metric_alarms] : "messages-not-retryable" => merge(local.usual, {
+      namespace   = "sg-trust", metric = "MessagesNotRetryable", dimensions = local.of_function
+      description = "sg-trust cannot do what events ask for, and trying again is of no use: Security Hub is off, or a permission is missing. The log says what to do."
+    }) if is_wanted },
     { for is_wanted in [local.has_metric_alarms] : "findings-refused" => merge(local.usual, {
       namespace   = "sg-trust", metric = "FindingsRefused", dimensions = local.of_function
       description = "Security Hub refused findings of sg-trust. The log names the group and the reason."
@@ -589,8 +679,8 @@ resource "aws_cloudwatch_metric_alarm" "this" {
   threshold           = each.value.threshold
   comparison_operator = each.value.comparison
   treat_missing_data  = each.value.missing
-  alarm_actions       = compact([var.alarm_topic_arn])
-  ok_actions          = compact([var.alarm_topic_arn])
+  alarm_actions       = contains(local.is_page, each.key) ? local.pages : local.notices
+  ok_actions          = contains(local.is_page, each.key) ? local.pages : []
 }
 
 # ---------------------------------------------------------------- pictures

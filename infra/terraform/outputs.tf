@@ -18,6 +18,11 @@ output "dead_letter_queue_url" {
   value       = aws_sqs_queue.dead_letter.url
 }
 
+output "policy_digest" {
+  description = "The SHA-256 of the policy.toml in the package."
+  value       = var.policy_digest
+}
+
 output "product_arn" {
   description = "The product that the findings are of."
   value       = local.product_arn

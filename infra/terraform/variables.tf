@@ -33,6 +33,28 @@ variable "architecture" {
   }
 }
 
+variable "policy_digest" {
+  description = "The SHA-256 of the policy.toml in the package, as infra/deploy.sh --upload-only prints it."
+  type        = string
+  default     = "none"
+
+  validation {
+    condition     = can(regex("^(none|[0-9a-f]{64})$", var.policy_digest))
+    error_message = "A SHA-256 in 64 hexadecimal digits, or none."
+  }
+}
+
+variable "code_signing_config_arn" {
+  description = "Lambda takes only code that is signed by one of the profiles of this code signing configuration. Nothing: any code."
+  type        = string
+  default     = ""
+
+  validation {
+    condition     = can(regex("^(arn:[a-z0-9-]+:lambda:[a-z0-9-]+:[0-9]{12}:code-signing-config:csc-[a-z0-9]{17})?$", var.code_signing_config_arn))
+    error_message = "The ARN of a code signing configuration of Lambda, or nothing."
+  }
+}
+
 variable "policy_layer_arn" {
   description = "A layer with policy.toml at its top, so that exemptions change without new code. Nothing: policy.toml of the package, or the built-in defaults."
   type        = string
@@ -53,14 +75,32 @@ variable "enabled" {
 }
 
 variable "delivery" {
-  description = "direct: the rule invokes the function. queue: the rule fills a queue from which the function takes batches, for accounts with bursts of changes."
+  description = "direct: the rule invokes the function. queue: the rule fills a queue from which the function takes batches, for accounts with bursts of changes. drain: the way from queue back to direct; the queue stays until it is empty."
   type        = string
   default     = "direct"
 
   validation {
-    condition     = contains(["direct", "queue"], var.delivery)
-    error_message = "direct or queue."
+    condition     = contains(["direct", "queue", "drain"], var.delivery)
+    error_message = "direct, queue or drain."
   }
+}
+
+variable "config_items" {
+  description = "Also evaluates a group when AWS Config records its change; for accounts without a trail."
+  type        = bool
+  default     = false
+}
+
+variable "tag_changes" {
+  description = "Also evaluates a group when Tag Editor or another service changes its tags."
+  type        = bool
+  default     = false
+}
+
+variable "custom_action" {
+  description = "Also evaluates the groups of findings on which the custom action CheckAgain was chosen in Security Hub of this account."
+  type        = bool
+  default     = false
 }
 
 variable "sweep_rate" {
@@ -186,13 +226,46 @@ variable "create_alarms" {
 }
 
 variable "alarm_topic_arn" {
-  description = "The SNS topic that alarms notify. Nothing: the alarms only show in CloudWatch."
+  description = "The SNS topic of the alarms that somebody must act on now, since an evaluation is lost or will be. Nothing: they only show in CloudWatch."
   type        = string
   default     = ""
 
   validation {
     condition     = can(regex("^(arn:[a-z0-9-]+:sns:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_-]+)?$", var.alarm_topic_arn))
     error_message = "The ARN of an SNS topic, or nothing."
+  }
+}
+
+variable "alarm_topic_name" {
+  description = "The same by the name of a topic in this account and Region."
+  type        = string
+  default     = ""
+
+  validation {
+    condition     = can(regex("^[A-Za-z0-9_-]{0,256}$", var.alarm_topic_name))
+    error_message = "The name of an SNS topic, or nothing."
+  }
+}
+
+variable "notice_topic_arn" {
+  description = "The SNS topic of the alarms that can wait until the morning. Nothing: they only show in CloudWatch."
+  type        = string
+  default     = ""
+
+  validation {
+    condition     = can(regex("^(arn:[a-z0-9-]+:sns:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_-]+)?$", var.notice_topic_arn))
+    error_message = "The ARN of an SNS topic, or nothing."
+  }
+}
+
+variable "notice_topic_name" {
+  description = "The same by the name of a topic in this account and Region."
+  type        = string
+  default     = ""
+
+  validation {
+    condition     = can(regex("^[A-Za-z0-9_-]{0,256}$", var.notice_topic_name))
+    error_message = "The name of an SNS topic, or nothing."
   }
 }
 

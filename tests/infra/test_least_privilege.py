@@ -75,9 +75,27 @@ def test_a_service_acts_only_for_this_stack(template):
         "aws:SourceArn": {"Fn::GetAtt": ["SweepGroup", "Arn"]},
     }
     assert resources["Sweep"]["Properties"]["GroupName"] == {"Ref": "SweepGroup"}
-    assert resources["ChangeRulePermission"]["Properties"]["SourceArn"] == {"Fn::GetAtt": ["ChangeRule", "Arn"]}
+    # By the rule's name, since the rule waits for what lets it deliver.
+    assert resources["ChangeRule"]["Properties"]["Name"] == {"Ref": "FunctionName"}
+    change = {"Fn::Sub": "arn:${AWS::Partition}:events:${AWS::Region}:${AWS::AccountId}:rule/${FunctionName}"}
+    assert resources["ChangeRulePermission"]["Properties"]["SourceArn"] == change
+    others = {"ConfigRule": "HasConfigItems", "TagRule": "HasTagChanges", "CustomActionRule": "HasCustomAction"}
+    for rule, condition in others.items():
+        permission = resources[f"{rule}Permission"]
+        assert (permission["Condition"], permission["Properties"]["SourceArn"]) == (condition, {"Fn::GetAtt": [rule, "Arn"]})
     for queue in ("DeadLetterQueue", "ChangeQueue"):
         deny, allow = resources[f"{queue}Policy"]["Properties"]["PolicyDocument"]["Statement"]
         assert (deny["Effect"], deny["Condition"]) == ("Deny", {"Bool": {"aws:SecureTransport": "false"}})
         assert allow["Principal"] == {"Service": "events.amazonaws.com"} and allow["Action"] == "sqs:SendMessage"
-        assert allow["Condition"] == {"ArnEquals": {"aws:SourceArn": {"Fn::GetAtt": ["ChangeRule", "Arn"]}}}
+        allowed = allow["Condition"]["ArnEquals"]["aws:SourceArn"]
+        if queue == "DeadLetterQueue":
+            allowed, *of_others = allowed
+            assert of_others == [{"Fn::If": [condition, {"Fn::GetAtt": [rule, "Arn"]}, {"Ref": "AWS::NoValue"}]} for rule, condition in others.items()]
+        assert list(allow["Condition"]) == ["ArnEquals"] and allowed == change
+
+
+def test_the_key_is_used_by_way_of_the_services_only(template):
+    """For the queues and the environment: nothing that the code might ask of the key itself."""
+    for role in ("Role", "SweepRole"):
+        found = json.dumps(template["Resources"][role]["Properties"]["Policies"])
+        assert found.count("kms:Decrypt") == found.count("kms:ViaService") == 1

@@ -7,9 +7,13 @@ EventBridge makes it.
 """
 
 import base64
+import hashlib
+import itertools
 import json
 import platform
+import shutil
 import subprocess
+import threading
 import time
 
 import pytest
@@ -30,14 +34,15 @@ def run(cloud, script, *arguments, **more):
     return subprocess.run([INFRA / script, *arguments], capture_output=True, text=True, cwd=ROOT, env=variables)
 
 
-def deploy(cloud, policy, *arguments, region=REGION):
+def deploy(cloud, policy, *arguments, region=REGION, without_policy=False, refused=False):
     flags = ["--x86-64"] if ARCHITECTURE == "x86_64" else []
     # Without its debug information, which would take most of the time.
     binary = policy.parent / "sg-trust-lambda"
     if not binary.exists():
         subprocess.run(["strip", "-o", binary, BINARY], check=True)
-    done = run(cloud, "deploy.sh", "--region", region, *flags, "--package", binary, "--policy", policy, *arguments)
-    assert done.returncode == 0, done.stderr
+    settings = [] if "--no-policy" in arguments or without_policy else ["--policy", policy]
+    done = run(cloud, "deploy.sh", "--region", region, *flags, "--package", binary, *settings, *arguments)
+    assert (done.returncode == 0) is not refused, done.stderr
     return done
 
 
@@ -53,23 +58,32 @@ def deployed(cloud, policy):
     return deploy(cloud, policy)
 
 
-@pytest.fixture(scope="module")
-def copy(cloud, deployed):
-    """The stack again, with a rule that waits for test.ec2 and hands the function what AWS would."""
+CHANGE_TARGET = "        - Id: sg-trust\n          Arn: !If [IsQueue,"
+
+
+def waiting_for_test_events():
+    """The template with a rule that waits for test.ec2 and hands the function what AWS would."""
     text = (INFRA / "template.yaml").read_text()
     changes = {
         "        source: [aws.ec2]\n": "        source: [test.ec2]\n",
-        "        - Id: sg-trust\n": """        - Id: sg-trust
+        CHANGE_TARGET: CHANGE_TARGET.replace("        - Id: sg-trust\n", """        - Id: sg-trust
           InputTransformer:
             InputPathsMap: {id: $.id, account: $.account, region: $.region, time: $.time, type: $.detail-type, detail: $.detail}
             InputTemplate: >-
               {"version": "0", "id": <id>, "source": "aws.ec2", "account": <account>, "region": <region>, "time": <time>,
               "detail-type": <type>, "resources": [], "detail": <detail>}
-""",
+"""),
     }
     for old, new in changes.items():
         assert text.count(old) == 1
         text = text.replace(old, new)
+    return text
+
+
+@pytest.fixture(scope="module")
+def copy(cloud, deployed):
+    """The stack again, with a rule that waits for test.ec2 and hands the function what AWS would."""
+    text = waiting_for_test_events()
     keys = [one["Key"] for one in cloud.s3.list_objects_v2(Bucket=BUCKET)["Contents"]]
     return Copy(cloud, text, {"CodeBucket": BUCKET, "CodeKey": keys[0], "Architecture": ARCHITECTURE, "FunctionName": "sg-trust-copy", "Timeout": "60"})
 
@@ -130,7 +144,7 @@ def opened(account):
 
 def test_deploy_sh_deploys(cloud, deployed):
     outputs = cloud.outputs("sg-trust")
-    assert outputs.keys() == {"FunctionName", "FunctionArn", "ChangeRuleName", "DeadLetterQueueUrl", "ProductArn"}
+    assert outputs.keys() == {"FunctionName", "FunctionArn", "ChangeRuleName", "DeadLetterQueueUrl", "PolicyDigest", "ProductArn"}
     assert dict(line.split("\t") for line in deployed.stdout.splitlines()) == outputs
     described = cloud.cloudformation.describe_stacks(StackName="sg-trust")["Stacks"][0]
     assert described["StackStatus"] == "CREATE_COMPLETE"
@@ -140,6 +154,78 @@ def test_deploy_sh_deploys(cloud, deployed):
     assert cloud.events.describe_rule(Name=outputs["ChangeRuleName"])["State"] == "ENABLED"
     block = cloud.s3.get_public_access_block(Bucket=BUCKET)["PublicAccessBlockConfiguration"]
     assert set(block.values()) == {True} and len(block) == 4
+
+
+def digest(path):
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def test_the_bucket_is_versioned_and_takes_tls_only(cloud, deployed):
+    assert cloud.s3.get_bucket_versioning(Bucket=BUCKET)["Status"] == "Enabled"
+    (statement,) = json.loads(cloud.s3.get_bucket_policy(Bucket=BUCKET)["Policy"])["Statement"]
+    assert (statement["Effect"], statement["Condition"]) == ("Deny", {"Bool": {"aws:SecureTransport": "false"}})
+    assert statement["Resource"] == [f"arn:aws:s3:::{BUCKET}", f"arn:aws:s3:::{BUCKET}/*"]
+
+
+def test_an_upgrade_does_not_lose_the_settings(cloud, deployed, policy):
+    assert cloud.outputs("sg-trust")["PolicyDigest"] == digest(policy)
+    before = cloud.lambda_client.get_function_configuration(FunctionName="sg-trust-lambda")["CodeSha256"]
+    refused = deploy(cloud, policy, without_policy=True, refused=True)
+    assert refused.returncode == 2 and f"the deployed function has settings (policy.toml, SHA-256 {digest(policy)})" in refused.stderr
+    assert "--no-policy" in refused.stderr and "+ " not in refused.stderr, "something was done"
+    assert cloud.lambda_client.get_function_configuration(FunctionName="sg-trust-lambda")["CodeSha256"] == before
+    # Other settings: what changes is said.
+    other = policy.parent / "other.toml"
+    other.write_text('severity = "CRITICAL"\n')
+    done = deploy(cloud, other)
+    assert f"replaces those with SHA-256 {digest(policy)} by" in done.stderr and '-severity = "HIGH"\n+severity = "CRITICAL"\n' in done.stderr
+    assert cloud.outputs("sg-trust")["PolicyDigest"] == digest(other)
+    # Without, when that is said.
+    done = deploy(cloud, policy, "--no-policy")
+    assert f"drops those with SHA-256 {digest(other)}" in done.stderr and cloud.outputs("sg-trust")["PolicyDigest"] == "none"
+    assert "settings: none, as before" in deploy(cloud, policy, without_policy=True).stderr
+    assert "settings: packages" in deploy(cloud, policy).stderr
+    assert cloud.outputs("sg-trust")["PolicyDigest"] == digest(policy)
+    assert "settings: unchanged" in deploy(cloud, policy).stderr
+
+
+def test_a_stack_that_does_not_tell_its_settings_is_asked_about(cloud, deployed, policy):
+    """As the first version made it, without the output."""
+    text = (INFRA / "template.yaml").read_text()
+    output = text[text.index("  PolicyDigest:\n    Description: The SHA-256 of the policy.toml in the package.\n    Value"):text.index("  ProductArn:\n")]
+    keys = [one["Key"] for one in cloud.s3.list_objects_v2(Bucket=BUCKET)["Contents"]]
+    given = {"CodeBucket": BUCKET, "CodeKey": keys[0], "Architecture": ARCHITECTURE, "FunctionName": "sg-trust-old"}
+    cloud.cloudformation.create_stack(
+        StackName="sg-trust-old", TemplateBody=text.replace(output, ""), Capabilities=["CAPABILITY_IAM"],
+        Parameters=[{"ParameterKey": name, "ParameterValue": value} for name, value in given.items()])  # fmt: skip
+    cloud.cloudformation.get_waiter("stack_create_complete").wait(StackName="sg-trust-old", WaiterConfig={"Delay": 1, "MaxAttempts": 60})
+    refused = deploy(cloud, policy, "--stack", "sg-trust-old", without_policy=True, refused=True)
+    assert "does not tell whether it has settings" in refused.stderr and "+ " not in refused.stderr
+    # ministack takes a change of nothing but outputs for none.
+    assert "settings: packages" in deploy(cloud, policy, "--stack", "sg-trust-old", "LogRetentionDays=7").stderr
+    assert cloud.outputs("sg-trust-old")["PolicyDigest"] == digest(policy)
+    cloud.cloudformation.delete_stack(StackName="sg-trust-old")
+    cloud.cloudformation.get_waiter("stack_delete_complete").wait(StackName="sg-trust-old", WaiterConfig={"Delay": 1, "MaxAttempts": 60})
+
+
+def test_the_function_runs_what_was_built_or_the_deployment_fails(cloud, deployed, policy):
+    key = next(one["Key"] for one in cloud.s3.list_objects_v2(Bucket=BUCKET)["Contents"] if digest_of_object(cloud, one["Key"]) in one["Key"])
+    right = cloud.s3.get_object(Bucket=BUCKET, Key=key)["Body"].read()
+    done = deploy(cloud, policy)
+    mine = next(line for line in done.stderr.splitlines() if "runs what was built" in line).split()[-1]
+    assert base64.b64decode(mine).hex() in {one["Key"].rsplit("-", 1)[1].removesuffix(".zip") for one in cloud.s3.list_objects_v2(Bucket=BUCKET)["Contents"]}
+    # Somebody else's code under the key of this package.
+    (used,) = [one["Key"] for one in cloud.s3.list_objects_v2(Bucket=BUCKET)["Contents"] if base64.b64decode(mine).hex() in one["Key"]]
+    before = cloud.s3.get_object(Bucket=BUCKET, Key=used)["Body"].read()
+    cloud.s3.put_object(Bucket=BUCKET, Key=used, Body=right[:-1] + b"!", ChecksumAlgorithm="SHA256")
+    refused = deploy(cloud, policy, refused=True)
+    assert refused.returncode == 2 and f"s3://{BUCKET}/{used} is not what was built" in refused.stderr and "cloudformation deploy" not in refused.stderr
+    cloud.s3.put_object(Bucket=BUCKET, Key=used, Body=before, ChecksumAlgorithm="SHA256")
+    deploy(cloud, policy)
+
+
+def digest_of_object(cloud, key):
+    return hashlib.sha256(cloud.s3.get_object(Bucket=BUCKET, Key=key)["Body"].read()).hexdigest()
 
 
 def test_deploying_the_same_again_changes_nothing(cloud, deployed, policy):
@@ -162,6 +248,12 @@ def test_a_deployment_changes_what_it_names_and_keeps_the_rest(cloud, deployed, 
     assert states() == {"DISABLED"}
     (group,) = cloud.logs.describe_log_groups(logGroupNamePrefix="/aws/lambda/sg-trust-lambda")["logGroups"]
     assert group["retentionInDays"] == 14
+
+
+def test_tags_go_to_the_stack(cloud, deployed, policy):
+    deploy(cloud, policy, "--tags", "team=network security", "--tags", "cost=1")
+    tags = {one["Key"]: one["Value"] for one in cloud.cloudformation.describe_stacks(StackName="sg-trust")["Stacks"][0]["Tags"]}
+    assert tags == {"team": "network security", "cost": "1"}
 
 
 def test_upload_only_prints_what_the_stackset_needs(cloud, deployed, policy):
@@ -268,7 +360,7 @@ def test_alarms_and_dashboard_read_metrics_that_the_function_writes(copy, cloud,
     assert {line["FunctionName"] for line in written} == {name}
     alarms = [one for one in cloud.cloudwatch.describe_alarms()["MetricAlarms"] if one["AlarmName"] in copy.resources.values()]
     own = {one["MetricName"] for one in alarms if one["Namespace"] == "sg-trust"}
-    assert own == {"FindingsRefused", "FindingsFromFuture", "SweepSucceeded"} and own <= names
+    assert own == {"MessagesFailed", "MessagesNotRetryable", "FindingsRefused", "FindingsFromFuture", "SweepSucceeded"} and own <= names
     for alarm in alarms:
         if alarm["Namespace"] in ("sg-trust", "AWS/Lambda"):
             assert alarm["Dimensions"] == [{"Name": "FunctionName", "Value": name}]
@@ -302,7 +394,8 @@ def test_the_queue_delivers_too(copy, cloud, account, aws, opened, no_dead_lette
     eventually(lambda: copy.dead_letters() == 1, 60)
     assert aws.count()["BatchImportFindings"] == 5
     aws.hub.is_on = True
-    done = run(cloud, "redrive.sh", copy.NAME, AWS_REGION=REGION)
+    # Without a stack, as Terraform's users do it.
+    done = run(cloud, "redrive.sh", "--region", REGION, "--function", copy.outputs["FunctionName"], "--queue", copy.outputs["DeadLetterQueueUrl"])
     assert (done.returncode, done.stdout) == (0, "1 handled, 0 failed again\n"), done.stderr
 
     # Back again: the queue goes, the permission comes.
@@ -327,6 +420,81 @@ def test_wrong_parameters_are_refused_with_a_reason(copy, cloud, name, value):
     with pytest.raises(cloud.cloudformation.exceptions.ClientError) as refused:
         cloud.cloudformation.create_stack(StackName="refused", TemplateBody=copy.template, Parameters=given, Capabilities=["CAPABILITY_IAM"])
     assert refused.value.response["Error"]["Code"] == "ValidationError"
+
+
+class Load:
+    """Changes of groups, one after the other, until the test has seen enough: each of a group of its own."""
+
+    def __init__(self, cloud, account, source="test.ec2"):
+        self.cloud, self.source, self.told, self.goes_on = cloud, source, [], True
+        vpc = account.vpc()
+        self.groups = (account.group(f"group-{n}", vpc) for n in itertools.count())
+        self.thread = threading.Thread(target=self.run)
+        self.thread.start()
+
+    def run(self):
+        while self.goes_on:
+            group = next(self.groups)
+            made = event("create-tags", group, group)
+            entry = {"Source": self.source, "DetailType": made["detail-type"], "Detail": json.dumps(made["detail"])}
+            assert self.cloud.events.put_events(Entries=[entry])["FailedEntryCount"] == 0
+            self.told.append(group)
+            time.sleep(0.2)
+
+    def stop(self):
+        self.goes_on = False
+        self.thread.join()
+        return self.told
+
+
+def test_a_change_of_delivery_loses_nothing(cloud, account, deployed, tmp_path, policy):
+    """Both ways, under load, by deploy.sh."""
+    shutil.copytree(INFRA, tmp_path / "infra", ignore=shutil.ignore_patterns("terraform"))
+    (tmp_path / "infra/template.yaml").write_text(waiting_for_test_events())
+
+    def deliver(delivery):
+        cli = tool("aws", "awscli").parent
+        variables = {**cloud.environment, "SG_TRUST": str(SG_TRUST), "PATH": f"{cli}:{environment()['PATH']}", "SG_TRUST_DRAIN_PAUSE": "1"}
+        flags = ["--x86-64"] if ARCHITECTURE == "x86_64" else []
+        command = [tmp_path / "infra/deploy.sh", "--region", REGION, "--stack", "sg-trust-load", "--no-policy", *flags, "--package", policy.parent / "sg-trust-lambda",
+                   "FunctionName=sg-trust-load", f"Delivery={delivery}"]  # fmt: skip
+        done = subprocess.run(command, capture_output=True, text=True, env=variables)
+        assert done.returncode == 0, done.stderr
+        return done.stderr
+
+    deliver("direct")
+    load = Load(cloud, account)
+    counts = []
+    try:
+        deliver("queue")
+        counts.append(len(load.told))
+        queue = cloud.sqs.get_queue_url(QueueName="sg-trust-load-changes")["QueueUrl"]
+        time.sleep(3)
+        assert "Delivery=drain first" in deliver("direct")
+        counts.append(len(load.told))
+        time.sleep(1)
+    finally:
+        told = load.stop()
+    assert 0 < counts[0] < counts[1] <= len(told)
+    eventually(lambda: set(told) <= set(account.findings()), 60)
+    with pytest.raises(cloud.sqs.exceptions.ClientError):
+        cloud.sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["All"])
+    letters = cloud.sqs.get_queue_attributes(QueueUrl=cloud.outputs("sg-trust-load")["DeadLetterQueueUrl"], AttributeNames=["All"])["Attributes"]
+    assert letters["ApproximateNumberOfMessages"] == "0"
+    cloud.cloudformation.delete_stack(StackName="sg-trust-load")
+    cloud.cloudformation.get_waiter("stack_delete_complete").wait(StackName="sg-trust-load", WaiterConfig={"Delay": 1, "MaxAttempts": 60})
+
+
+def test_the_other_triggers_are_off_until_they_are_wanted(copy, cloud):
+    copy.having()
+    assert not {"ConfigRule", "TagRule", "CustomActionRule"} & copy.resources.keys()
+    copy.having(ConfigItems="true", TagChanges="true", CustomAction="true")
+    for name in ("ConfigRule", "TagRule", "CustomActionRule"):
+        rule = copy.resources[name].rsplit("/", 1)[-1]
+        (target,) = cloud.events.list_targets_by_rule(Rule=rule)["Targets"]
+        assert (cloud.events.describe_rule(Name=rule)["State"], target["Arn"]) == ("ENABLED", copy.outputs["FunctionArn"])
+    copy.having(ConfigItems="false", TagChanges="false", CustomAction="false")
+    assert not {"ConfigRule", "TagRule", "CustomActionRule"} & copy.resources.keys()
 
 
 def left_over(cloud):

@@ -117,12 +117,42 @@ def test_the_stackset_deploys_this_template(template, stackset):
     assert given.keys() <= template["Parameters"].keys()
     assert {name for name, one in template["Parameters"].items() if "Default" not in one} <= given.keys()
     assert given.pop("CodeBucketIsPrefix") == "true"
+    # By one choice, so that the alarm on missing sweeps follows.
+    for parameter, column in (("SweepRate", "Rate"), ("SweepSilenceHours", "SilenceHours")):
+        assert given.pop(parameter) == {"Fn::FindInMap": ["Sweeps", {"Ref": "SweepEveryHours"}, column]}
     for name, value in given.items():
         assert value == {"Ref": name}
         here, there = stackset["Parameters"][name], template["Parameters"][name]
         assert here["Type"] == there["Type"] and here.get("AllowedValues") == there.get("AllowedValues"), name
     assert properties["PermissionModel"] == "SERVICE_MANAGED" and properties["AutoDeployment"]["Enabled"] is True
     assert "/${TemplateKey}" in properties["TemplateURL"]["Fn::Sub"]
+
+
+def test_the_stacksets_alarm_on_missing_sweeps_waits_for_more_than_two(template, stackset):
+    choice, mapped = stackset["Parameters"]["SweepEveryHours"], stackset["Mappings"]["Sweeps"]
+    pattern, limits = template["Parameters"]["SweepRate"]["AllowedPattern"], template["Parameters"]["SweepSilenceHours"]
+    assert mapped.keys() == {str(hours) for hours in choice["AllowedValues"]}
+    for hours, values in mapped.items():
+        assert re.fullmatch(pattern, values["Rate"]) and re.fullmatch(rf"rate\({hours} hours?\)", values["Rate"])
+        # A sweep starts within a quarter of an hour, and takes no longer than the function may.
+        assert 2 * int(hours) + 1 <= values["SilenceHours"] <= 2 * int(hours) + 2
+        assert limits["MinValue"] <= values["SilenceHours"] <= limits["MaxValue"]
+    default = mapped[str(choice["Default"])]
+    assert (default["Rate"], default["SilenceHours"]) == (template["Parameters"]["SweepRate"]["Default"], limits["Default"])
+
+
+def test_the_stackset_makes_alarms_only_where_somebody_is_told(stackset):
+    rule = stackset["Rules"]["AlarmsTellSomebody"]
+    assert rule["RuleCondition"] == {"Fn::Equals": [{"Ref": "CreateAlarms"}, "true"]}
+    assert rule["Assertions"][0]["Assert"] == {"Fn::Not": [{"Fn::Equals": [{"Ref": "AlarmTopicName"}, ""]}]}
+
+
+def test_a_canary_and_the_others_share_no_account(stackset):
+    """Two StackSets of the same accounts, one with INTERSECTION and one with DIFFERENCE."""
+    targets = stackset["Resources"]["StackSet"]["Properties"]["StackInstancesGroup"][0]["DeploymentTargets"]
+    assert targets["AccountFilterType"] == {"Fn::If": ["IsFiltered", {"Ref": "AccountFilter"}, {"Ref": "AWS::NoValue"}]}
+    assert targets["Accounts"] == {"Fn::If": ["IsFiltered", {"Fn::Split": [",", {"Ref": "Accounts"}]}, {"Ref": "AWS::NoValue"}]}
+    assert set(stackset["Parameters"]["AccountFilter"]["AllowedValues"]) == {"NONE", "INTERSECTION", "DIFFERENCE"}
 
 
 def test_the_stackset_is_lean(template, stackset):

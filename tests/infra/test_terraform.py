@@ -17,7 +17,7 @@ from conftest import INFRA, environment
 
 MODULE = INFRA / "terraform"
 # What the module's tests give for what AWS makes: tests/module.tftest.hcl.
-PSEUDO = {"AWS::Partition": "aws-us-gov", "AWS::Region": "us-gov-west-1", "AWS::AccountId": "123456789012"}
+PSEUDO = {"AWS::Partition": "aws-us-gov", "AWS::URLSuffix": "amazonaws.com", "AWS::Region": "us-gov-west-1", "AWS::AccountId": "123456789012"}
 FUNCTION = "arn:aws-us-gov:lambda:us-gov-west-1:123456789012:function:sg-trust-lambda"
 QUEUE = "arn:aws-us-gov:sqs:us-gov-west-1:123456789012:mocked"
 ATTRIBUTES = {
@@ -34,7 +34,9 @@ ATTRIBUTES = {
     "ChangeQueue.Arn": QUEUE,
     "ChangeQueue.QueueName": "CHANGES",
     "ChangeRule": "RULE",
-    "ChangeRule.Arn": "arn:aws-us-gov:events:us-gov-west-1:123456789012:rule/mocked",
+    "ConfigRule.Arn": "arn:aws-us-gov:events:us-gov-west-1:123456789012:rule/mocked",
+    "TagRule.Arn": "arn:aws-us-gov:events:us-gov-west-1:123456789012:rule/mocked",
+    "CustomActionRule.Arn": "arn:aws-us-gov:events:us-gov-west-1:123456789012:rule/mocked",
     "SweepGroup": "GROUP",
     "SweepGroup.Arn": "arn:aws-us-gov:scheduler:us-gov-west-1:123456789012:schedule-group/mocked",
 }
@@ -42,9 +44,15 @@ NEEDED = {"CodeBucket": "sg-trust-code", "CodeKey": "sg-trust-lambda-arm64-0123.
 RUNS = {
     "defaults": {},
     "stopped": {"Enabled": "false", "Delivery": "queue"},
-    "lean": {"Metrics": "off", "CreateAlarms": "true"},
+    "lean": {"Metrics": "off", "CreateAlarms": "true", "AlarmTopicName": "alarms", "Delivery": "drain"},
     "everything": {
         "Architecture": "x86_64",
+        "PolicyDigest": "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef",
+        "CodeSigningConfigArn": "arn:aws-us-gov:lambda:us-gov-west-1:123456789012:code-signing-config:csc-0123456789abcdef0",
+        "ConfigItems": "true",
+        "TagChanges": "true",
+        "CustomAction": "true",
+        "NoticeTopicName": "notices",
         "PolicyLayerArn": "arn:aws-us-gov:lambda:us-gov-west-1:123456789012:layer:policy:1",
         "Delivery": "queue",
         "Timeout": "900",
@@ -174,11 +182,27 @@ def test_both_have_the_same_rule(both):
     stack, state = both
     mine, theirs = stack.resources["ChangeRule"], state["aws_cloudwatch_event_rule"]["change"]
     assert mine["EventPattern"] == json.loads(theirs["event_pattern"])
-    assert mine["State"] == theirs["state"]
+    assert (mine["State"], mine["Name"]) == (theirs["state"], theirs["name"])
     (target,), there = mine["Targets"], state["aws_cloudwatch_event_target"]["change"]
     assert (target["Id"], target["Arn"], target["DeadLetterConfig"]["Arn"]) == (there["target_id"], there["arn"], there["dead_letter_config"][0]["arn"])
     assert list(target["RetryPolicy"].values()) == list(there["retry_policy"][0].values())
-    assert bool(stack.of_type("AWS::Lambda::Permission")) == ("aws_lambda_permission" in state)
+    names = {"ConfigRule": "other.config", "TagRule": "other.tag", "CustomActionRule": "other.custom_action", "ChangeRule": "change"}
+    assert {names[name] for name in stack.of_type("AWS::Events::Rule")} == state["aws_cloudwatch_event_rule"].keys()
+    permitted = {names[name.removesuffix("Permission")] for name in stack.of_type("AWS::Lambda::Permission")}
+    # A resource with `count` has a number for its index, and no name.
+    assert permitted == state.get("aws_lambda_permission", {}).keys()
+
+
+def test_both_have_the_same_other_triggers(both):
+    stack, state = both
+    names = {"ConfigRule": "other.config", "TagRule": "other.tag", "CustomActionRule": "other.custom_action"}
+    for name, mine in stack.of_type("AWS::Events::Rule").items():
+        if name in names:
+            theirs, there = state["aws_cloudwatch_event_rule"][names[name]], state["aws_cloudwatch_event_target"][names[name]]
+            assert (mine["EventPattern"], mine["State"]) == (json.loads(theirs["event_pattern"]), theirs["state"])
+            (target,) = mine["Targets"]
+            assert (target["Id"], target["Arn"], target["DeadLetterConfig"]["Arn"]) == (there["target_id"], there["arn"], there["dead_letter_config"][0]["arn"])
+            assert list(target["RetryPolicy"].values()) == list(there["retry_policy"][0].values())
 
 
 def test_both_run_the_same_function(both):
@@ -189,6 +213,7 @@ def test_both_run_the_same_function(both):
         theirs["function_name"], theirs["runtime"], theirs["handler"], theirs["memory_size"], theirs["timeout"], theirs["architectures"])  # fmt: skip
     assert mine["Code"] == {"S3Bucket": theirs["s3_bucket"], "S3Key": theirs["s3_key"]}
     assert int(mine.get("ReservedConcurrentExecutions", -1)) == theirs["reserved_concurrent_executions"]
+    assert mine.get("CodeSigningConfigArn") == theirs["code_signing_config_arn"]
     assert mine.get("Layers", []) == theirs["layers"] and mine.get("KmsKeyArn") == theirs["kms_key_arn"]
     assert mine["TracingConfig"]["Mode"] == theirs["tracing_config"][0]["mode"]
     assert mine["LoggingConfig"].items() <= {

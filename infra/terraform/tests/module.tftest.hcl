@@ -4,7 +4,7 @@
 mock_provider "aws" {
   override_data {
     target = data.aws_partition.current
-    values = { partition = "aws-us-gov" }
+    values = { partition = "aws-us-gov", dns_suffix = "amazonaws.com" }
   }
   override_data {
     target = data.aws_caller_identity.current
@@ -65,6 +65,12 @@ run "defaults" {
 run "everything" {
   variables {
     architecture              = "x86_64"
+    policy_digest             = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+    code_signing_config_arn   = "arn:aws-us-gov:lambda:us-gov-west-1:123456789012:code-signing-config:csc-0123456789abcdef0"
+    config_items              = true
+    tag_changes               = true
+    custom_action             = true
+    notice_topic_name         = "notices"
     policy_layer_arn          = "arn:aws-us-gov:lambda:us-gov-west-1:123456789012:layer:policy:1"
     delivery                  = "queue"
     timeout                   = 900
@@ -97,7 +103,7 @@ run "everything" {
     error_message = "Something is not encrypted with the key."
   }
   assert {
-    condition     = alltrue([for alarm in aws_cloudwatch_metric_alarm.this : alarm.alarm_actions == toset([var.alarm_topic_arn])])
+    condition     = alltrue([for alarm in aws_cloudwatch_metric_alarm.this : length(alarm.alarm_actions) == 1])
     error_message = "An alarm notifies nobody."
   }
 }
@@ -120,8 +126,15 @@ run "stopped" {
 
 run "lean" {
   variables {
-    metrics       = "off"
-    create_alarms = true
+    metrics          = "off"
+    create_alarms    = true
+    alarm_topic_name = "alarms"
+    delivery         = "drain"
+  }
+
+  assert {
+    condition     = aws_cloudwatch_event_target.change.arn == aws_lambda_function.this.arn && length(aws_lambda_event_source_mapping.change) == 1
+    error_message = "The queue is not drained while the rule invokes the function."
   }
 
   assert {
