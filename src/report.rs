@@ -15,6 +15,7 @@
 pub mod asff;
 pub mod assessment;
 mod columns;
+pub mod fix;
 mod github;
 pub mod graph;
 pub mod html;

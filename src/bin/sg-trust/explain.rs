@@ -50,7 +50,7 @@ pub(crate) struct Arguments {
 const WIDTH: u16 = 100;
 
 /// The group with this id; else the only one with this name.
-fn find<'g>(
+pub(crate) fn find<'g>(
     groups: &'g [SecurityGroup],
     input: &str,
     wanted: &str,
@@ -319,7 +319,7 @@ fn table<const N: usize>(header: [&str; N]) -> Table {
 }
 
 /// The group with the names of its sources, which EC2 tells only of some, from the groups of the snapshot.
-fn with_source_names(mut group: SecurityGroup, all: &[SecurityGroup]) -> SecurityGroup {
+pub(crate) fn with_source_names(mut group: SecurityGroup, all: &[SecurityGroup]) -> SecurityGroup {
     let pairs = group.ip_permissions.iter_mut();
     for pair in pairs.flat_map(|permission| &mut permission.user_id_group_pairs) {
         let is_meant = |other: &&SecurityGroup| {

@@ -10,6 +10,7 @@ mod doctor;
 mod evaluation;
 mod events;
 mod explain;
+mod fix;
 mod graph;
 mod input;
 #[cfg(feature = "aws")]
@@ -94,6 +95,8 @@ enum Command {
     Test(test::Arguments),
     /// Explains the verdict on one group, permission by permission.
     Explain(explain::Arguments),
+    /// Plans which rules to revoke so that groups no longer fail.
+    Fix(fix::Arguments),
     /// Shows who reaches what through groups that trust each other, and what to revoke first.
     Graph(graph::Arguments),
     /// Tells whether one group, or the internet, reaches another by trust, hop by hop.
@@ -157,6 +160,7 @@ fn run(arguments: &Arguments, terminal: &mut Terminal) -> anyhow::Result<Outcome
         Command::Targets(arguments) => targets::run(arguments, &policy, terminal),
         Command::Test(arguments) => test::run(arguments, terminal),
         Command::Explain(arguments) => explain::run(arguments, &policy, terminal),
+        Command::Fix(arguments) => fix::run(arguments, &policy, terminal),
         Command::Graph(arguments) => graph::run(arguments, &policy, terminal),
         Command::Reach(arguments) => reach::run(arguments, &policy, terminal),
         Command::Report(arguments) => report::run(arguments, &policy, terminal),
