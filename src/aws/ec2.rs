@@ -19,6 +19,7 @@ use crate::engine::source::{GroupSource, Observation, Observed, Owner, Page, Que
 use crate::model::{GroupId, GroupRule, NetworkInterface, Scope, VpcId};
 
 mod convert;
+mod rules;
 #[cfg(test)]
 mod tests;
 mod whole_answer;
@@ -220,6 +221,13 @@ impl Ec2 {
     /// # Errors
     /// When a page of the answer is missing.
     pub async fn interfaces(&self) -> Result<Vec<NetworkInterface>, SourceError> {
+        self.interfaces_with(Vec::new()).await
+    }
+
+    async fn interfaces_with(
+        &self,
+        filters: Vec<Filter>,
+    ) -> Result<Vec<NetworkInterface>, SourceError> {
         const OPERATION: &str = "DescribeNetworkInterfaces";
         let mut interfaces = Vec::new();
         let mut token = None;
@@ -227,6 +235,7 @@ impl Ec2 {
             let call = self
                 .client
                 .describe_network_interfaces()
+                .set_filters((!filters.is_empty()).then(|| filters.clone()))
                 .max_results(PAGE)
                 .set_next_token(token)
                 .customize();

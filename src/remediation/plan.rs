@@ -371,8 +371,9 @@ impl Plan {
 }
 
 impl GroupPlan {
-    /// The rules to revoke that cannot be given back: over a peering connection that is gone, or for a group that is.
-    pub fn cannot_be_restored(&self) -> impl Iterator<Item = &IngressRule> {
+    /// The rules to revoke that EC2 may refuse to give back: over a peering connection that is gone, or for a group of
+    /// which it tells no owner, since it is gone or behind a transit gateway.
+    pub fn hard_to_restore(&self) -> impl Iterator<Item = &IngressRule> {
         self.revoke.iter().filter(|rule| {
             let group = rule.peer.group();
             group.is_some_and(|group| group.stale_status().is_some() || group.owner_id.is_none())

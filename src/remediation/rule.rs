@@ -251,6 +251,26 @@ impl GroupRules {
         Ok(Self::new(group, rules))
     }
 
+    /// With the names of the groups that it lets in, which EC2 tells only of some, where they are among these.
+    #[must_use]
+    pub fn with_names_of(mut self, groups: &[SecurityGroup]) -> Self {
+        for rule in &mut self.rules {
+            let Peer::Group(peer) = &mut rule.peer else {
+                continue;
+            };
+            let is_meant = |group: &&SecurityGroup| {
+                let agrees = peer.owner_id.is_none() || group.owner_id.is_none();
+                peer.group_id.as_ref() == Some(&group.group_id)
+                    && (agrees || peer.owner_id == group.owner_id)
+            };
+            if peer.group_name.is_none() {
+                let group = groups.iter().find(is_meant);
+                peer.group_name = group.and_then(|group| group.group_name.clone());
+            }
+        }
+        Self::new(self.group, self.rules)
+    }
+
     /// The group without some of its rules, by their places, and with others.
     #[must_use]
     pub fn changed(&self, is_revoked: impl Fn(usize) -> bool, more: &[IngressRule]) -> Self {

@@ -1,97 +1,29 @@
 //! Carries out a plan and undoes it: each call stands in the journal before it is made. What the calls are made on is a
 //! [`RuleEdge`], where the journal stands is a [`Log`].
 
-use std::future::Future;
 use std::io;
 
 use super::apply;
 use super::journal::{Action, Entry, Journal, Mark, Outcome, Step};
 use super::plan::document::Difference;
 use super::plan::{DocumentError, Plan, PlanDocument, PlanError, Planner};
-use super::rule::{Disagreement, GroupRules, IngressRule};
+use super::rule::GroupRules;
 use super::undo::{self, UndoAction, UndoStep};
 use crate::model::{GroupId, RuleId};
+
+mod edge;
+#[cfg(test)]
+mod tests;
+
+pub use edge::{CallFailure, Log, Mode, RuleEdge};
 
 /// How often a call is made that gets no answer, or finds EC2 busy.
 const ATTEMPTS: u32 = 6;
 /// How often EC2 is looked at until it shows what was done.
 const LOOKS: u32 = 8;
 
-/// Whether a call changes something.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Mode {
-    /// EC2's `DryRun`: it only says whether the call would be allowed.
-    DryRun,
-    Real,
-}
-
-/// A call that did not do what it should.
-#[derive(Debug, thiserror::Error)]
-pub enum CallFailure {
-    /// The rule is there already.
-    #[error("the rule is there already")]
-    Duplicate,
-    /// The rule is not there.
-    #[error("the rule is not there")]
-    NotFound,
-    /// Nobody knows whether it did: it is worth another attempt.
-    #[error("{0}")]
-    Unavailable(String),
-    /// It did not, however often it is made.
-    #[error("{0}")]
-    Refused(String),
-    #[error(transparent)]
-    Disagreement(#[from] Disagreement),
-}
-
-impl CallFailure {
-    fn is_retryable(&self) -> bool {
-        matches!(self, Self::Unavailable(_) | Self::Disagreement(_))
-    }
-}
-
-/// EC2, as far as rules are read and changed.
-pub trait RuleEdge {
-    /// These groups with all their ingress rules. A group that is gone is absent.
-    fn targets(
-        &self,
-        ids: &[GroupId],
-    ) -> impl Future<Output = Result<Vec<GroupRules>, CallFailure>>;
-
-    /// Makes a rule with its description and tags. The id of the new rule, where the answer tells it.
-    fn authorize(
-        &self,
-        group: &GroupId,
-        rule: &IngressRule,
-        mode: Mode,
-    ) -> impl Future<Output = Result<Option<RuleId>, CallFailure>>;
-
-    /// Revokes a rule by its id.
-    fn revoke(
-        &self,
-        group: &GroupId,
-        rule: &RuleId,
-        mode: Mode,
-    ) -> impl Future<Output = Result<(), CallFailure>>;
-
-    /// Gives a rule tags.
-    fn tag(
-        &self,
-        rule: &RuleId,
-        tags: &std::collections::BTreeMap<String, String>,
-        mode: Mode,
-    ) -> impl Future<Output = Result<(), CallFailure>>;
-
-    /// Waits before another attempt: longer each time.
-    fn pause(&self, attempt: u32) -> impl Future<Output = ()>;
-}
-
-/// Where the journal stands. An entry that is appended is there after a crash.
-pub trait Log {
-    /// # Errors
-    /// When it may not be there after a crash.
-    fn append(&mut self, entry: Entry) -> io::Result<()>;
-}
+/// How often EC2 is looked at for a rule of which nobody knows whether it was made.
+const LOOKS_IN_DOUBT: u32 = 5;
 
 /// A run that stops.
 #[derive(Debug, thiserror::Error)]
@@ -317,16 +249,17 @@ pub async fn settled<E: RuleEdge>(
     journal: &Journal,
 ) -> Result<Vec<GroupRules>, RunError> {
     let ids = journal.group_ids();
-    look_until(edge, &ids, |today| apply::is_settled(journal, today)).await
+    look_until(edge, &ids, LOOKS, |today| apply::is_settled(journal, today)).await
 }
 
 async fn look_until<E: RuleEdge>(
     edge: &E,
     ids: &[GroupId],
+    looks: u32,
     is_enough: impl Fn(&[GroupRules]) -> bool,
 ) -> Result<Vec<GroupRules>, RunError> {
     let mut today = look(edge, ids).await?;
-    for attempt in 1..LOOKS {
+    for attempt in 1..looks {
         if is_enough(&today) {
             break;
         }
@@ -345,7 +278,10 @@ pub async fn plan_undo<E: RuleEdge>(
     journal: &Journal,
 ) -> Result<Vec<UndoStep>, RunError> {
     let ids = journal.group_ids();
-    let today = look_until(edge, &ids, |today| !undo::is_in_doubt(journal, today)).await?;
+    let today = look_until(edge, &ids, LOOKS_IN_DOUBT, |today| {
+        !undo::is_in_doubt(journal, today)
+    })
+    .await?;
     let steps = undo::steps(journal, &today);
     let is_there = |id: &GroupId| today.iter().any(|target| target.group.group_id == *id);
     if let Some(step) = steps.iter().find(|step| !is_there(&step.group_id)) {
@@ -394,7 +330,10 @@ pub async fn undo<E: RuleEdge, L: Log>(
     log.append(Entry::Undoing)?;
     let mut failures = undo_all(edge, steps, log).await?;
     let ids = journal.group_ids();
-    let today = look_until(edge, &ids, |today| undo::missing(journal, today).is_empty()).await?;
+    let today = look_until(edge, &ids, LOOKS, |today| {
+        undo::missing(journal, today).is_empty()
+    })
+    .await?;
     // What was there already, as a duplicate, may lack its tags.
     let late: Vec<_> = undo::steps(journal, &today)
         .into_iter()
@@ -459,6 +398,3 @@ async fn undo_all<E: RuleEdge, L: Log>(
     }
     Ok(failures)
 }
-
-#[cfg(test)]
-mod tests;

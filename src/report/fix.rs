@@ -5,9 +5,10 @@ use std::fmt::Write as _;
 
 use owo_colors::OwoColorize as _;
 
+use super::columns::wrap;
 use super::prose;
 use crate::model::{GroupId, Traffic};
-use crate::policy::Status;
+use crate::policy::{Source, Status};
 use crate::remediation::carriers::Carriers;
 use crate::remediation::plan::{GroupPlan, Mended, Plan, Skipped, Why};
 use crate::remediation::rule::{IngressRule, Peer, PeerGroup};
@@ -85,90 +86,137 @@ pub fn group_plan(plan: &GroupPlan, carriers: Option<&Carriers>) -> String {
         "FAILED".red().bold(),
     );
     if let Some(tag) = &plan.managed_by {
-        let _ = writeln!(
-            out,
-            "  {} a tool keeps this group ({}): what is revoked here comes back",
-            "careful".yellow().bold(),
+        let why = format!(
+            "a tool keeps this group ({}): the rules come back",
             escape(tag)
         );
+        out += &labelled(Label::Careful, &why);
     }
     for rule in &plan.authorize {
-        line(
-            &mut out,
-            "allow first".green().to_string(),
-            "allow first",
-            rule,
-        );
+        out += &rule_line(Label::Allow, rule);
     }
     for mended in &plan.mended {
         out += &mended_by(plan, mended, carriers);
     }
-    out += &stays(plan);
+    out += &labelled(Label::Stays, &stays(plan));
     for violation in &plan.exempt {
         let id = violation
             .exemption
             .as_ref()
             .map(|exemption| escape(&exemption.id));
-        let _ = writeln!(
-            out,
-            "  stays        {} from {}, accepted by {}",
+        let text = format!(
+            "exemption {} accepts {} of {}",
+            id.unwrap_or_default(),
             prose::describe_traffic(violation.reason, &violation.protocol, &violation.ports),
             prose::describe_source(&violation.source),
-            id.unwrap_or_default(),
         );
+        out += &labelled(Label::Stays, &text);
     }
-    for rule in plan.cannot_be_restored() {
-        let _ = writeln!(
-            out,
-            "  {} undo cannot give back {}: {}",
-            "careful".yellow().bold(),
-            id_of(rule),
-            why_not_restored(rule),
-        );
-    }
-    out
+    out + &not_restored(plan)
 }
 
-fn why_not_restored(rule: &IngressRule) -> String {
-    let status = rule.peer.group().and_then(PeerGroup::stale_status);
-    status.map_or_else(
-        || "EC2 knows no owner of its source".to_owned(),
-        |status| format!("its peering connection is {}", escape(status)),
-    )
+/// What a line of a plan is about.
+#[derive(Debug, Clone, Copy)]
+enum Label {
+    Because,
+    Allow,
+    Revoke,
+    Loses,
+    Stays,
+    Careful,
+    None,
+}
+
+/// The width of the labels with what stands before and behind them.
+const LABEL_WIDTH: usize = 15;
+
+/// A text behind its label, over as many lines as it needs.
+fn labelled(label: Label, text: &str) -> String {
+    let word = match label {
+        Label::Because => "because",
+        Label::Allow => "allow first",
+        Label::Revoke => "revoke",
+        Label::Loses => "loses it",
+        Label::Stays => "stays",
+        Label::Careful => "careful",
+        Label::None => "",
+    };
+    let painted = match label {
+        Label::Allow => word.green().to_string(),
+        Label::Revoke => word.red().to_string(),
+        Label::Careful => word.yellow().bold().to_string(),
+        _ => word.dimmed().to_string(),
+    };
+    let indent = " ".repeat(LABEL_WIDTH);
+    let words: Vec<_> = text.split(' ').map(str::to_owned).collect();
+    let lines = wrap(&words, &indent);
+    let text = lines.strip_prefix(&indent).unwrap_or(&lines);
+    let padding = " ".repeat(LABEL_WIDTH.saturating_sub(2 + word.len()));
+    format!("  {painted}{padding}{text}")
+}
+
+fn not_restored(plan: &GroupPlan) -> String {
+    let rules: Vec<_> = plan.hard_to_restore().collect();
+    let whys: BTreeSet<_> = rules
+        .iter()
+        .map(|rule| {
+            let status = rule.peer.group().and_then(PeerGroup::stale_status);
+            status.map_or_else(
+                || "EC2 knows no owner of the source".to_owned(),
+                |status| format!("the peering connection is {}", escape(status)),
+            )
+        })
+        .collect();
+    if rules.is_empty() {
+        return String::new();
+    }
+    let whys: Vec<_> = whys.into_iter().collect();
+    let text = format!(
+        "undo may not be able to give back {} of these: {}",
+        rules.len(),
+        whys.join(", ")
+    );
+    labelled(Label::Careful, &text)
 }
 
 fn mended_by(plan: &GroupPlan, mended: &Mended, carriers: Option<&Carriers>) -> String {
     let violation = &mended.violation;
-    let mut out = String::new();
-    let _ = writeln!(
-        out,
-        "  it accepts {} from {} {}",
+    let because = format!(
+        "it accepts {} from {} [{}]",
         prose::describe_traffic(violation.reason, &violation.protocol, &violation.ports),
         prose::describe_source(&violation.source),
-        format_args!("[{}]", violation.reason).dimmed(),
+        violation.reason,
     );
+    let mut out = labelled(Label::Because, &because);
     for rule in &mended.rules {
-        line(&mut out, "revoke".red().to_string(), "revoke", rule);
+        out += &rule_line(Label::Revoke, rule);
     }
-    let source = violation.source.group_id.as_ref();
-    if let Some((carriers, source)) = carriers.zip(source) {
-        let _ = writeln!(
-            out,
-            "    loses it     {}",
-            losers(
-                carriers,
-                source,
-                violation.source.is_self,
-                &plan.group.group_id
-            )
-        );
+    if let Some(carriers) = carriers {
+        let losers = losers(carriers, &violation.source, &plan.group.group_id);
+        out += &labelled(Label::Loses, &losers);
     }
     out
 }
 
-/// Who loses access.
-fn losers(carriers: &Carriers, source: &GroupId, is_self: bool, target: &GroupId) -> String {
-    let machines = carriers.of(source);
+/// Who loses access. Only the machines of the own account are known.
+fn losers(carriers: &Carriers, source: &Source, target: &GroupId) -> String {
+    let is_peered = source
+        .pairs
+        .iter()
+        .any(|pair| pair.peering_connection_id.is_some());
+    if source
+        .pairs
+        .iter()
+        .all(|pair| pair.stale_status().is_some())
+    {
+        return "nobody: the peering connection does not work any more".to_owned();
+    }
+    let known = source.group_id.as_ref();
+    let Some(id) = known.filter(|_| !source.is_foreign && !is_peered && source.owner_id.is_some())
+    else {
+        return "not known: the source is not among what was read".to_owned();
+    };
+    let machines = carriers.of(id);
     let count = machines.len();
     let named: Vec<_> = machines.take(NAMED_MACHINES).map(escape).collect();
     let mut names = named.join(", ");
@@ -176,9 +224,9 @@ fn losers(carriers: &Carriers, source: &GroupId, is_self: bool, target: &GroupId
         let _ = write!(names, " and {} more", count - NAMED_MACHINES);
     }
     let of_target = count_of(carriers.of(target).len(), "machine");
-    match (count, is_self) {
+    match (count, source.is_self) {
         (0, true) => "nobody: nothing carries this group".to_owned(),
-        (0, false) => format!("nobody: nothing carries {}", escape(source.as_str())),
+        (0, false) => format!("nobody: nothing carries {}", escape(id.as_str())),
         (_, true) => format!("{} among themselves: {names}", count_of(count, "machine")),
         (_, false) => format!(
             "{}, towards {of_target}: {names}",
@@ -188,9 +236,8 @@ fn losers(carriers: &Carriers, source: &GroupId, is_self: bool, target: &GroupId
 }
 
 /// One rule with what it says about itself.
-fn line(out: &mut String, painted: String, label: &str, rule: &IngressRule) {
-    let padding = " ".repeat("allow first".len().saturating_sub(label.len()));
-    let _ = writeln!(out, "    {painted}{padding}  {}", describe_with_id(rule));
+fn rule_line(label: Label, rule: &IngressRule) -> String {
+    let mut out = labelled(label, &describe_with_id(rule));
     let description = rule.description.as_deref();
     let description = description.map(|text| format!("described as \"{}\"", escape(text)));
     let tags = rule.tags.iter().flatten();
@@ -200,8 +247,9 @@ fn line(out: &mut String, painted: String, label: &str, rule: &IngressRule) {
     let tags = (!tags.is_empty()).then(|| format!("tags {}", tags.join(", ")));
     let notes: Vec<_> = description.into_iter().chain(tags).collect();
     if !notes.is_empty() {
-        let _ = writeln!(out, "                 {}", notes.join("; ").dimmed());
+        out += &labelled(Label::None, &notes.join("; "));
     }
+    out
 }
 
 /// `sgr-0abc  tcp 443 from sg-0bbb (web)`: without an id where nobody knows it yet.
@@ -220,13 +268,6 @@ pub fn describe_rule(rule: &IngressRule) -> String {
         "{} from {}",
         describe_traffic(&rule.traffic),
         describe_peer(&rule.peer)
-    )
-}
-
-fn id_of(rule: &IngressRule) -> String {
-    rule.rule_id.as_ref().map_or_else(
-        || describe_rule(rule),
-        |id| escape(id.as_str()).into_owned(),
     )
 }
 
@@ -276,7 +317,7 @@ fn stays(plan: &GroupPlan) -> String {
     let of_groups: Vec<_> = of_groups.collect();
     let of_others = plan.keeps.len() - of_groups.len();
     if plan.keeps.is_empty() {
-        return "  stays        nothing: it has no other ingress rule\n".to_owned();
+        return "nothing: it has no other ingress rule".to_owned();
     }
     let sources: BTreeSet<_> = of_groups
         .iter()
@@ -293,7 +334,7 @@ fn stays(plan: &GroupPlan) -> String {
     if of_others > 0 {
         parts.push(format!("{} from addresses", count_of(of_others, "rule")));
     }
-    format!("  stays        {}\n", parts.join(", "))
+    parts.join(", ")
 }
 
 fn skipped(skipped: &[Skipped]) -> String {
@@ -302,30 +343,37 @@ fn skipped(skipped: &[Skipped]) -> String {
     }
     let mut out = format!("\n{}\n", "Not touched".bold());
     for one in skipped.iter().take(NAMED_SKIPPED) {
-        let name = one.group_name.as_deref();
-        let name = name.map_or_else(String::new, |name| format!(" ({})", escape(name)));
-        let why = match &one.why {
-            Why::Passed => "PASSED: it has no violation".to_owned(),
-            Why::Exempt(ids) => format!("EXEMPT: accepted by {}", escape(&ids.join(", "))),
-            Why::OtherSources => "no violation by the source that is asked for".to_owned(),
-            Why::Managed(tag) => format!(
-                "FAILED, but a tool keeps it ({}) and would bring the rules back:\n    change it there, or add --even-managed",
-                escape(tag)
-            ),
-            Why::Foreign(owner) => {
-                format!(
-                    "account {} owns it: only that account changes it",
-                    escape(owner.as_str())
-                )
-            }
-            Why::Protected => {
-                "FAILED, but exemptions accept the rules that would have to be revoked".to_owned()
-            }
-        };
-        let _ = writeln!(out, "  {}{name}: {why}", escape(one.group_id.as_str()));
+        out += &describe_skipped(one);
     }
     if skipped.len() > NAMED_SKIPPED {
         let _ = writeln!(out, "  and {} more", skipped.len() - NAMED_SKIPPED);
     }
     out
+}
+
+/// A group to which nothing is done, and why.
+#[must_use]
+pub fn describe_skipped(skipped: &Skipped) -> String {
+    let name = skipped.group_name.as_deref();
+    let name = name.map_or_else(String::new, |name| format!(" ({})", escape(name)));
+    let why = match &skipped.why {
+        Why::Passed => "PASSED: it has no violation".to_owned(),
+        Why::Exempt(ids) => format!("accepted by {}", escape(&ids.join(", "))),
+        Why::OtherSources => "no violation by the source that is asked for".to_owned(),
+        Why::Managed(tag) => format!(
+            "FAILED, but a tool keeps it ({}) and would bring the rules back: change it there, or add --even-managed",
+            escape(tag)
+        ),
+        Why::Foreign(owner) => format!(
+            "account {} owns it: only that account changes it",
+            escape(owner.as_str())
+        ),
+        Why::Protected => {
+            "FAILED, but exemptions accept the rules that would have to be revoked".to_owned()
+        }
+    };
+    let text = format!("{}{name}: {why}", escape(skipped.group_id.as_str()));
+    let words: Vec<_> = text.split(' ').map(str::to_owned).collect();
+    let lines = wrap(&words, "    ");
+    lines.strip_prefix("  ").unwrap_or(&lines).to_owned()
 }

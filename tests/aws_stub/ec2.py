@@ -13,6 +13,8 @@ NAMESPACE = "http://ec2.amazonaws.com/doc/2016-11-15"
 ET.register_namespace("", NAMESPACE)
 XML = "text/xml"
 MOST_VALUES = 200
+# Calls that change rules. moto takes no notice of their DryRun, and takes a rule with another description for another rule.
+CHANGES = {"AuthorizeSecurityGroupIngress", "RevokeSecurityGroupIngress", "CreateTags"}
 GROUPS, RULES = "DescribeSecurityGroups", "DescribeSecurityGroupRules"
 # The list in an answer, and what a filter compares (`None` is a list of groups within the permissions).
 LISTS = {GROUPS: "securityGroupInfo", RULES: "securityGroupRuleSet"}
@@ -139,6 +141,25 @@ class Ec2:
         name, listed = f"{operation}Response", LISTS[operation]
         body = f'<{name} xmlns="{NAMESPACE}"><requestId>r</requestId><{listed}>{"".join(items[start:end])}</{listed}>{more}</{name}>'
         return Reply(200, body.encode(), XML)
+
+    def refusal_of(self, region, operation, form):
+        """What EC2 says instead of making a change that moto would make; None: let moto make it."""
+        if form.get("DryRun") == "true":
+            return ec2_error(412, "DryRunOperation", "Request would have succeeded, but DryRun flag is set.")
+        if operation != "AuthorizeSecurityGroupIngress":
+            return None
+
+        def rule(protocol, from_port, to_port, source):
+            return (protocol, source) if protocol == "-1" else (protocol, from_port, to_port, source)
+
+        asked = "IpPermissions.1."
+        new = rule(form[f"{asked}IpProtocol"], form.get(f"{asked}FromPort"), form.get(f"{asked}ToPort"), form.get(f"{asked}Groups.1.GroupId"))
+        for item in self.ask_moto(region, RULES, Filters({"Filter.1.Name": "group-id", "Filter.1.Value.1": form["GroupId"]})):
+            source = item.findtext(path("referencedGroupInfo", "groupId"))
+            known = rule(*(item.findtext(path(name)) for name in ("ipProtocol", "fromPort", "toPort")), source)
+            if item.findtext(path("isEgress")) != "true" and source and known == new:
+                return ec2_error(400, "InvalidPermission.Duplicate", "the specified rule already exists")
+        return None
 
     def of_memory(self, filters):
         """By their ids or all: as text, since the benchmarks ask for thousands."""

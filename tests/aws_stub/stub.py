@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from .accounts import Accounts
 from .answers import DROP, Reply, ec2_error, hub_error
-from .ec2 import LISTS, Ec2
+from .ec2 import CHANGES, LISTS, Ec2
 from .hub import SecurityHub
 from .races import Pause, Quota
 from .server import Server
@@ -197,6 +197,10 @@ class AwsStub:
                 return self.accounts.list_accounts(call.access_key, call.request)
             case operation if operation in LISTS and (self.moto_port or operation == "DescribeSecurityGroups"):
                 return ec2.describe(call.region, operation, call.request)
+            case operation if operation in CHANGES and self.moto_port:
+                refusal = ec2.refusal_of(call.region, operation, call.request)
+                if refusal:
+                    return refusal
         if self.moto_port:
             account = self.accounts.of(call.access_key)
             return self.ask_moto(request.method, request.path, request.headers, request.body, account)

@@ -7,7 +7,16 @@ use std::process::Command;
 use crate::cli::run;
 
 /// What needs an account of AWS.
-const LIVE: [&str; 4] = ["doctor", "retire", "scan", "--live"];
+const LIVE: [&str; 8] = [
+    "doctor",
+    "retire",
+    "scan",
+    "undo",
+    "--live",
+    "--all-failed",
+    "--apply",
+    "--replace",
+];
 
 fn help(arguments: &[&str], columns: usize) -> String {
     let output = Command::new(assert_cmd::cargo::cargo_bin("sg-trust"))

@@ -7,6 +7,7 @@ use crate::model::{
     IpPermission, IpRange, Ipv6Address, Ipv6Range, NetworkInterface, PeeringConnectionId,
     PrefixList, PrivateAddress, Protocol, RuleId, SecurityGroup, Traffic, VpcId,
 };
+use crate::remediation::rule::{IngressRule, Peer, PeerGroup};
 
 /// A group; none if it has no id.
 pub(super) fn group(group: types::SecurityGroup) -> Option<SecurityGroup> {
@@ -38,6 +39,41 @@ pub(super) fn rule(rule: types::SecurityGroupRule) -> Option<GroupRule> {
         source: text(rule.referenced_group_info?.group_id).map(GroupId::new)?,
         traffic: Traffic::new(protocol, from, to),
     })
+}
+
+/// An ingress rule with the group that has it; none for an egress rule.
+pub(super) fn ingress_rule(rule: types::SecurityGroupRule) -> Option<(GroupId, IngressRule)> {
+    if rule.is_egress != Some(false) {
+        return None;
+    }
+    let protocol = Protocol::new(rule.ip_protocol.as_deref().unwrap_or_default());
+    let (from, to) = (rule.from_port.map(i64::from), rule.to_port.map(i64::from));
+    let peer = match (rule.referenced_group_info, rule.cidr_ipv4, rule.cidr_ipv6) {
+        (Some(group), _, _) => Peer::Group(PeerGroup {
+            group_id: text(group.group_id).map(GroupId::new),
+            owner_id: text(group.user_id).map(AccountId::new),
+            group_name: None,
+            vpc_id: text(group.vpc_id).map(VpcId::new),
+            peering_connection_id: text(group.vpc_peering_connection_id)
+                .map(PeeringConnectionId::new),
+            peering_status: text(group.peering_status),
+        }),
+        (None, Some(range), _) => Peer::Ipv4(range),
+        (None, None, Some(range)) => Peer::Ipv6(range),
+        (None, None, None) => Peer::PrefixList(text(rule.prefix_list_id)?),
+    };
+    let tags = rule.tags.unwrap_or_default().into_iter();
+    let made = IngressRule {
+        peer,
+        traffic: Traffic::new(protocol, from, to),
+        rule_id: Some(text(rule.security_group_rule_id).map(RuleId::new)?),
+        description: text(rule.description),
+        tags: Some(
+            tags.filter_map(|tag| Some((tag.key?, tag.value.unwrap_or_default())))
+                .collect(),
+        ),
+    };
+    Some((text(rule.group_id).map(GroupId::new)?, made))
 }
 
 fn text(text: Option<String>) -> Option<String> {

@@ -12,9 +12,12 @@ use sg_trust::model::{GroupPair, IpPermission, Region, SecurityGroup};
 use sg_trust::policy::exemption::{Allow, ExemptionMatch};
 use sg_trust::policy::reach::{Grants, PermissionCheck};
 use sg_trust::policy::{
-    Reading, Reason, ReferencedGroups, Settings, Source, Verdict, Violation, day_of,
+    Reading, Reason, ReferencedGroups, Settings, Source, Status, Verdict, Violation, day_of,
 };
 use sg_trust::remediation::command::Fix;
+use sg_trust::remediation::plan::{Planner, Request};
+use sg_trust::remediation::rule::GroupRules;
+use sg_trust::report::fix::{describe_skipped, group_plan};
 use sg_trust::report::prose::{
     describe_allow, describe_difference, describe_exemption, describe_group, describe_severity,
     describe_source, ranges,
@@ -126,11 +129,42 @@ pub(crate) fn run(
     for violation in &verdict.violations {
         out += &describe(policy, group, violation, region.as_ref(), today)?;
     }
+    out += &plan(policy, group, &referenced, today)?;
     let _ = writeln!(out, "{}", severity_words(&verdict));
-    terminal.print(&out)?;
+    terminal.print_coloured(&out)?;
     Ok(Outcome::of_failed(u64::from(
-        verdict.status == sg_trust::policy::Status::Failed,
+        verdict.status == Status::Failed,
     )))
+}
+
+/// What `fix` would do to the group; nothing for one that is not FAILED.
+fn plan(
+    policy: &Settings,
+    group: &SecurityGroup,
+    referenced: &ReferencedGroups,
+    today: Date,
+) -> anyhow::Result<String> {
+    let planner = Planner {
+        settings: policy,
+        referenced,
+        today,
+        account: None,
+        region: None,
+        request: &Request::default(),
+    };
+    let plan = planner.plan(&[GroupRules::described(group.clone())])?;
+    let planned = plan.groups.iter().map(|group| group_plan(group, None));
+    let kept = plan
+        .skipped
+        .iter()
+        .filter(|skipped| skipped.status == Status::Failed);
+    let kept = kept.map(|skipped| format!("\n{}", describe_skipped(skipped)));
+    let text: String = planned.chain(kept).collect();
+    if text.is_empty() {
+        return Ok(text);
+    }
+    let id = escape(group.group_id.as_str());
+    Ok(format!("What `sg-trust fix {id}` would do:\n{text}\n"))
 }
 
 /// A violation: its sentence, what to do, how severe and why, and the exemptions that were considered.
@@ -319,7 +353,7 @@ fn table<const N: usize>(header: [&str; N]) -> Table {
 }
 
 /// The group with the names of its sources, which EC2 tells only of some, from the groups of the snapshot.
-pub(crate) fn with_source_names(mut group: SecurityGroup, all: &[SecurityGroup]) -> SecurityGroup {
+fn with_source_names(mut group: SecurityGroup, all: &[SecurityGroup]) -> SecurityGroup {
     let pairs = group.ip_permissions.iter_mut();
     for pair in pairs.flat_map(|permission| &mut permission.user_id_group_pairs) {
         let is_meant = |other: &&SecurityGroup| {

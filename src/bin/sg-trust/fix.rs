@@ -1,30 +1,35 @@
 //! `fix`: a plan to revoke exactly the rules behind violations, and with `--apply` the plan carried out.
 
-use std::collections::BTreeSet;
-
-use anyhow::{Context as _, bail, ensure};
-use jiff::Timestamp;
-use sg_trust::input::{Snapshot, interfaces_beside_groups};
-use sg_trust::model::{AccountId, GroupId, NetworkInterface, Region, SecurityGroup};
-use sg_trust::policy::{ReferencedGroups, Settings, day_of};
+use anyhow::{Context as _, bail};
+use sg_trust::model::{GroupId, Region, SecurityGroup};
+use sg_trust::policy::Settings;
 use sg_trust::remediation::carriers::Carriers;
-use sg_trust::remediation::plan::{Plan, PlanDocument, Planner, Request};
-use sg_trust::remediation::rule::GroupRules;
-use sg_trust::remediation::{plan::Why, replace};
+use sg_trust::remediation::plan::{Plan, PlanDocument, Request, Why};
+use sg_trust::remediation::replace;
 use sg_trust::report::fix as text;
 
-use crate::explain::with_source_names;
-use crate::input;
-use crate::region::{parse_region, place_of, region_of_environment};
+use crate::region::parse_region;
 use crate::terminal::{Outcome, Terminal};
+
+#[cfg(feature = "aws")]
+mod apply;
+#[cfg(feature = "aws")]
+pub(crate) mod journal;
+#[cfg(feature = "aws")]
+mod live;
+mod offline;
 
 const EXAMPLES: &str = "\
 Examples:
   sg-trust fix sg-0123456789abcdef0 --groups groups.json
-  sg-trust fix sg-0123456789abcdef0 --groups groups.json --replace tcp:443,5432 --out plan.json
+  sg-trust fix sg-0123456789abcdef0 --region eu-west-1 --replace tcp:443,5432
+  sg-trust fix --all-failed --region eu-west-1 --out plan.json
+  sg-trust fix --apply plan.json --region eu-west-1
+  sg-trust undo sg-trust-undo-20261124T221000Z.json
 
-Without --apply nothing is changed, and the exit code is 0, or 2 when no plan can be made. \
-Exempt violations, groups of other accounts, and groups that a stack or Terraform owns are not touched.";
+Without --apply nothing is changed, and the exit code is 0; 2 when no plan can be made. With --apply it is 1 when a \
+group is still FAILED. Exempt violations, groups of other accounts, and groups that a stack or Terraform owns are not \
+touched. Credentials are the operator's own; docs/remediation.md has the IAM policy.";
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
@@ -36,7 +41,7 @@ pub(crate) struct Arguments {
     #[arg(long, conflicts_with = "groups")]
     all_failed: bool,
     /// A file with security groups, or a directory of such files, in place of the live account.
-    #[arg(long = "groups", value_name = "FILE")]
+    #[arg(long = "groups", value_name = "FILE", conflicts_with = "apply")]
     file: Option<String>,
     /// The Region; without it that of the groups' ARNs, AWS_REGION, AWS_DEFAULT_REGION or the profile.
     #[arg(long, value_name = "REGION", value_parser = parse_region)]
@@ -51,13 +56,31 @@ pub(crate) struct Arguments {
     #[arg(long)]
     even_managed: bool,
     /// Writes the plan as JSON to a file; `-` is standard output.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", conflicts_with = "apply")]
     out: Option<String>,
+    /// Carries the plan out: the one of this file, or that for the groups that are named.
+    #[arg(long, value_name = "PLAN", num_args = 0..=1, default_missing_value = "")]
+    apply: Option<String>,
+    /// Carries it out without a question.
+    #[arg(long, requires = "apply")]
+    yes: bool,
+    /// The journal by which the run is undone, or goes on after it was interrupted; without it
+    /// sg-trust-undo-TIME.json in the working directory.
+    #[arg(long, value_name = "FILE", requires = "apply")]
+    undo_file: Option<String>,
 }
 
 fn parse_source(text: &str) -> Result<GroupId, String> {
-    GroupId::parse(text)
-        .ok_or_else(|| "not a security group's id, such as sg-0123456789abcdef0".to_owned())
+    let id = GroupId::parse(text);
+    id.ok_or_else(|| "not a security group's id, such as sg-0123456789abcdef0".to_owned())
+}
+
+/// What is to be planned or carried out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Work<'a> {
+    Plan,
+    Apply,
+    ApplyFile(&'a str),
 }
 
 pub(crate) fn run(
@@ -65,19 +88,78 @@ pub(crate) fn run(
     policy: &Settings,
     terminal: &mut Terminal,
 ) -> anyhow::Result<Outcome> {
-    ensure!(
-        !arguments.groups.is_empty() || arguments.all_failed,
-        "name the security groups, or give --all-failed"
-    );
-    let Some(file) = &arguments.file else {
-        bail!("give --groups FILE");
-    };
-    let (plan, carriers) = offline(arguments, policy, file)?;
-    show(&plan, carriers.as_ref(), arguments.out.as_deref(), terminal)?;
-    Ok(Outcome::Nothing)
+    let names = arguments.names();
+    let work = arguments.work();
+    let is_chosen = !names.is_empty() || arguments.all_failed;
+    match work {
+        Work::ApplyFile(file) if is_chosen || arguments.has_request() => bail!(
+            "{file}: a plan says itself which groups, sources and ports it is about: leave them out, or leave the plan out"
+        ),
+        Work::Plan | Work::Apply if !is_chosen => {
+            bail!("name the security groups, or give --all-failed")
+        }
+        _ => {}
+    }
+    if work != Work::Plan && !arguments.yes {
+        terminal.ensure_can_ask()?;
+    }
+    if let Some(file) = &arguments.file {
+        let (plan, carriers) = offline::plan(arguments, policy, file)?;
+        show(&plan, carriers.as_ref(), arguments.out.as_deref(), terminal)?;
+        return Ok(Outcome::Nothing);
+    }
+    run_live(arguments, work, policy, terminal)
+}
+
+#[cfg(not(feature = "aws"))]
+fn run_live(_: &Arguments, _: Work<'_>, _: &Settings, _: &mut Terminal) -> anyhow::Result<Outcome> {
+    bail!("without --groups FILE: {}", crate::terminal::NOT_BUILT_IN)
+}
+
+#[cfg(feature = "aws")]
+fn run_live(
+    arguments: &Arguments,
+    work: Work<'_>,
+    policy: &Settings,
+    terminal: &mut Terminal,
+) -> anyhow::Result<Outcome> {
+    sg_trust::aws::block_on(async {
+        match work {
+            Work::Plan => {
+                let live = live::Live::sign_in(arguments.region.as_ref(), policy).await?;
+                let request = arguments.request()?;
+                let names = arguments.names();
+                let planned = live.plan(&names, arguments.all_failed, &request).await?;
+                let out = arguments.out.as_deref();
+                show(&planned.plan, planned.carriers.as_ref(), out, terminal)?;
+                Ok(Outcome::Nothing)
+            }
+            Work::Apply => apply::run(arguments, None, policy, terminal).await,
+            Work::ApplyFile(file) => apply::run(arguments, Some(file), policy, terminal).await,
+        }
+    })?
 }
 
 impl Arguments {
+    /// `--apply sg-…` names a group, and not a plan.
+    fn work(&self) -> Work<'_> {
+        match self.apply.as_deref() {
+            None => Work::Plan,
+            Some(text) if text.is_empty() || GroupId::parse(text).is_some() => Work::Apply,
+            Some(file) => Work::ApplyFile(file),
+        }
+    }
+
+    fn names(&self) -> Vec<String> {
+        let after_apply = self.apply.iter();
+        let after_apply = after_apply.filter(|text| GroupId::parse(text).is_some());
+        self.groups.iter().chain(after_apply).cloned().collect()
+    }
+
+    fn has_request(&self) -> bool {
+        !self.sources.is_empty() || self.replace.is_some() || self.even_managed
+    }
+
     fn request(&self) -> anyhow::Result<Request> {
         let replace = self.replace.as_deref().map(replace::parse).transpose();
         Ok(Request {
@@ -104,69 +186,16 @@ fn show(
     }
     terminal.print_coloured(&text::plan(plan, carriers))?;
     if !plan.groups.is_empty() {
+        let digest = &document.digest;
         terminal.print(&format!(
-            "\nNothing was changed. Digest {}.\n",
-            document.digest
+            "\nNothing was changed. The plan's digest is {digest}.\n"
         ))?;
     }
     Ok(())
 }
 
-/// The plan for groups of a file, and who carries groups, if the file tells that.
-fn offline(
-    arguments: &Arguments,
-    policy: &Settings,
-    file: &str,
-) -> anyhow::Result<(Plan, Option<Carriers>)> {
-    let request = arguments.request()?;
-    let (name, snapshot, interfaces) = read(file)?;
-    let chosen = choose(snapshot.groups(), &arguments.groups, name)?;
-    let mut referenced = ReferencedGroups::default();
-    for group in snapshot.groups() {
-        policy.see(&mut referenced, group);
-    }
-    let planner = Planner {
-        settings: policy,
-        referenced: &referenced,
-        today: day_of(Timestamp::now()),
-        account: None,
-        region: None,
-        request: &request,
-    };
-    let targets: Vec<_> = chosen
-        .into_iter()
-        .map(|group| GroupRules::described(with_source_names(group.clone(), snapshot.groups())))
-        .collect();
-    let plan = planner.plan(&targets)?;
-    let plan = without_passed(plan, arguments.all_failed);
-    let account = one_account(&plan)?;
-    let region = one_region(&plan, arguments.region.as_ref())?;
-    let plan = Plan {
-        account,
-        region,
-        ..plan
-    };
-    let carriers = (!interfaces.is_empty()).then(|| interfaces.iter().collect());
-    Ok((plan, carriers))
-}
-
-/// The groups of a file or directory, and the network interfaces beside them.
-fn read(file: &str) -> anyhow::Result<(&str, Snapshot, Vec<NetworkInterface>)> {
-    let mut snapshot = Snapshot::empty(Timestamp::now());
-    let mut interfaces = Vec::new();
-    for path in input::files(file)? {
-        let (name, text) = input::read(&path)?;
-        snapshot.add(name, text.as_bytes())?;
-        for interface in interfaces_beside_groups(name, &text) {
-            interfaces.push(interface?);
-        }
-    }
-    let name = if file == "-" { "standard input" } else { file };
-    Ok((name, snapshot, interfaces))
-}
-
 /// The groups that are named, or all.
-pub(crate) fn choose<'g>(
+fn choose<'g>(
     groups: &'g [SecurityGroup],
     names: &[String],
     input: &str,
@@ -191,42 +220,4 @@ fn without_passed(mut plan: Plan, all_failed: bool) -> Plan {
             .retain(|one| !matches!(one.why, Why::Passed | Why::OtherSources));
     }
     plan
-}
-
-/// The account that owns the groups of a plan.
-fn one_account(plan: &Plan) -> anyhow::Result<Option<AccountId>> {
-    let owners = plan
-        .groups
-        .iter()
-        .filter_map(|group| group.group.owner_id.as_ref());
-    let owners: BTreeSet<_> = owners.collect();
-    ensure!(
-        owners.len() < 2,
-        "the groups belong to {} accounts, and a plan is for one: name the groups of one account, or give the files of one",
-        owners.len()
-    );
-    Ok(owners.into_iter().next().cloned())
-}
-
-/// The Region of the groups of a plan.
-fn one_region(plan: &Plan, given: Option<&Region>) -> anyhow::Result<Option<Region>> {
-    let places = plan
-        .groups
-        .iter()
-        .filter_map(|group| place_of(&group.group));
-    let regions: BTreeSet<_> = places.map(|(_, region)| region).collect();
-    let all: Vec<_> = regions.iter().map(Region::as_str).collect();
-    match (all.as_slice(), given) {
-        ([], Some(given)) => Ok(Some(given.clone())),
-        ([], None) => Ok(region_of_environment().ok().flatten()),
-        ([one], Some(given)) if *one != given.as_str() => {
-            bail!("the groups' SecurityGroupArn says {one}, and --region says {given}")
-        }
-        ([_], _) => Ok(regions.into_iter().next()),
-        (several, _) => bail!(
-            "the groups are in {} Regions ({}), and a plan is for one: name the groups of one Region, or give its file",
-            several.len(),
-            several.join(", ")
-        ),
-    }
 }

@@ -31,6 +31,7 @@ mod targets;
 mod terminal;
 mod test;
 mod trust;
+mod undo;
 mod waiting;
 
 use terminal::{Outcome, Terminal};
@@ -95,8 +96,10 @@ enum Command {
     Test(test::Arguments),
     /// Explains the verdict on one group, permission by permission.
     Explain(explain::Arguments),
-    /// Plans which rules to revoke so that groups no longer fail.
+    /// Plans which rules to revoke so that groups no longer fail, and revokes exactly these.
     Fix(fix::Arguments),
+    /// Undoes what `fix --apply` did, by its undo file.
+    Undo(undo::Arguments),
     /// Shows who reaches what through groups that trust each other, and what to revoke first.
     Graph(graph::Arguments),
     /// Tells whether one group, or the internet, reaches another by trust, hop by hop.
@@ -161,6 +164,7 @@ fn run(arguments: &Arguments, terminal: &mut Terminal) -> anyhow::Result<Outcome
         Command::Test(arguments) => test::run(arguments, terminal),
         Command::Explain(arguments) => explain::run(arguments, &policy, terminal),
         Command::Fix(arguments) => fix::run(arguments, &policy, terminal),
+        Command::Undo(arguments) => undo::run(arguments, terminal),
         Command::Graph(arguments) => graph::run(arguments, &policy, terminal),
         Command::Reach(arguments) => reach::run(arguments, &policy, terminal),
         Command::Report(arguments) => report::run(arguments, &policy, terminal),

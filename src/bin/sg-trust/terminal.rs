@@ -94,6 +94,31 @@ impl Terminal {
         self.has_trouble
     }
 
+    /// # Errors
+    /// When there is nobody to ask: standard input or standard error is no terminal.
+    pub(crate) fn ensure_can_ask(&self) -> anyhow::Result<()> {
+        anyhow::ensure!(
+            io::stdin().is_terminal() && io::stderr().is_terminal(),
+            "nobody can be asked here, since this is no terminal: look at the plan, then add --yes"
+        );
+        Ok(())
+    }
+
+    /// Asks a question, and goes on only when the answer is yes.
+    #[cfg(feature = "aws")]
+    pub(crate) fn confirm(&mut self, question: &str) -> anyhow::Result<()> {
+        self.ensure_can_ask()?;
+        self.results(false).flush()?;
+        let _ = write!(io::stderr(), "\n{} [yes/no] ", escape(question));
+        let mut answer = String::new();
+        io::stdin().read_line(&mut answer)?;
+        anyhow::ensure!(
+            answer.trim().eq_ignore_ascii_case("yes"),
+            "not confirmed with yes: nothing was changed"
+        );
+        Ok(())
+    }
+
     /// Ends the command with its exit code.
     pub(crate) fn end(mut self, outcome: anyhow::Result<Outcome>) -> ExitCode {
         let flushed = self.results(false).flush();

@@ -10,6 +10,7 @@ use crate::policy::Settings;
 use crate::remediation::plan::Request;
 use crate::remediation::plan::tests::{from_group, rule, rules, with_planner};
 use crate::remediation::replace;
+use crate::remediation::rule::IngressRule;
 
 const RUN: &str = "20261124T221000Z-1a2b3c4d5e6f";
 
