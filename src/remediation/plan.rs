@@ -159,10 +159,6 @@ impl Planner<'_> {
     }
 
     /// The plan for one group, or why nothing is done to it.
-    #[expect(
-        clippy::type_complexity,
-        reason = "a group that is skipped is no error, a plan that cannot be made is one"
-    )]
     fn group(&self, target: &GroupRules) -> Result<Result<GroupPlan, (Status, Why)>, PlanError> {
         let group = &target.group;
         let verdict = self.verdict(target);

@@ -18,7 +18,7 @@ pub struct UndoStep {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum UndoAction {
     /// Makes the rule anew: what is there already is refused as a duplicate.
-    Restore(IngressRule),
+    Restore(Box<IngressRule>),
     /// Gives a rule that is there again its tags.
     Tag(RuleId, BTreeMap<String, String>),
     /// Revokes a rule that the run made.
@@ -68,7 +68,7 @@ fn restore(step: &Step, rules: &[&IngressRule]) -> Option<UndoAction> {
     let is_anew =
         |rule: &&&IngressRule| rule.has_effect_of(&step.rule) && rule.rule_id != step.rule.rule_id;
     let Some(rule) = rules.iter().find(is_anew) else {
-        return Some(UndoAction::Restore(restorable(&step.rule)));
+        return Some(UndoAction::Restore(Box::new(restorable(&step.rule))));
     };
     let missing = missing_tags(&step.rule, rule);
     let id = rule.rule_id.clone()?;

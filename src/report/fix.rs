@@ -37,10 +37,7 @@ pub fn heading(plan: &Plan) -> String {
         .account
         .as_ref()
         .map(|account| format!("account {account}"));
-    let region = plan
-        .region
-        .as_ref()
-        .map(|region| format!("Region {region}"));
+    let region = plan.region.as_ref().map(ToString::to_string);
     let place: Vec<_> = account.into_iter().chain(region).collect();
     let place = if place.is_empty() {
         String::new()
@@ -52,7 +49,7 @@ pub fn heading(plan: &Plan) -> String {
     }
     let first = match plan.authorized() {
         0 => String::new(),
-        count => format!(", allow {} first", count_of(count, "rule")),
+        count => format!(", allow {count} first"),
     };
     format!(
         "Plan{place}: revoke {} of {}{first}",

@@ -12,6 +12,7 @@ mod corpus;
 mod docs;
 mod exemptions;
 mod explain;
+mod fix;
 mod formats;
 mod graph;
 mod groups;

@@ -187,9 +187,7 @@ fn show(
     terminal.print_coloured(&text::plan(plan, carriers))?;
     if !plan.groups.is_empty() {
         let digest = &document.digest;
-        terminal.print(&format!(
-            "\nNothing was changed. The plan's digest is {digest}.\n"
-        ))?;
+        terminal.print(&format!("\nNothing was changed. Digest {digest}\n"))?;
     }
     Ok(())
 }

@@ -32,9 +32,10 @@ pub(in crate::remediation) fn rule(
         peer,
         traffic: Traffic::new(Protocol::new(protocol), ports.0, ports.1),
         rule_id: Some(RuleId::new(format!("sgr-{number}"))),
-        description: (number % 2 == 0).then(|| format!("rule {number}")),
+        description: number.is_multiple_of(2).then(|| format!("rule {number}")),
         tags: Some(
-            (number % 3 == 0)
+            number
+                .is_multiple_of(3)
                 .then(|| ("n".to_owned(), number.to_string()))
                 .into_iter()
                 .collect(),
@@ -265,7 +266,7 @@ proptest! {
     fn a_plan_from_files_is_the_plan_from_rules_without_ids_in_any_order(rules in rules(), seed in any::<u64>()) {
         let mut live = group("sg-0a");
         live.ip_permissions = {
-            let described: Vec<_> = rules.iter().map(|rule| described(rule)).collect();
+            let described: Vec<_> = rules.iter().map(described).collect();
             let turn = usize::try_from(seed % 7).unwrap().min(described.len());
             [&described[turn..], &described[..turn]].concat()
         };

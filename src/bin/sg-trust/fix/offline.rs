@@ -26,7 +26,7 @@ pub(super) fn plan(
     let chosen = choose(snapshot.groups(), &arguments.groups, name)?;
     let mut referenced = ReferencedGroups::default();
     for group in snapshot.groups() {
-        policy.see(&mut referenced, group);
+        referenced.add(policy, group);
     }
     let planner = Planner {
         settings: policy,
