@@ -304,12 +304,15 @@ fn described(rule: &IngressRule) -> crate::model::IpPermission {
         Peer::Group(_) => {}
         Peer::Ipv4(range) => permission.ip_ranges.push(crate::model::IpRange {
             cidr_ip: Some(range.clone()),
+            description: None,
         }),
         Peer::Ipv6(range) => permission.ipv6_ranges.push(crate::model::Ipv6Range {
             cidr_ipv6: Some(range.clone()),
+            description: None,
         }),
         Peer::PrefixList(list) => permission.prefix_list_ids.push(crate::model::PrefixList {
             prefix_list_id: Some(list.clone()),
+            description: None,
         }),
     }
     permission
