@@ -7,6 +7,7 @@ use aws_config::SdkConfig;
 use aws_config::identity::IdentityCache;
 use aws_credential_types::provider::SharedCredentialsProvider;
 
+use super::assume_role::{MemberAccounts, MemberRole};
 use super::client::load_config;
 use super::clock::{ClockError, ClockOffset};
 use super::ec2::{self, Ec2};
@@ -236,6 +237,32 @@ impl Account {
                 ..self.scope.clone()
             },
         }
+    }
+
+    /// Another account in the same Region, by a role in it that these credentials may assume.
+    ///
+    /// # Errors
+    /// When the role cannot be assumed.
+    pub async fn assume(
+        &self,
+        account: &AccountId,
+        role: &MemberRole,
+    ) -> Result<Self, MemberError> {
+        let scope = Scope {
+            account: account.clone(),
+            ..self.scope.clone()
+        };
+        let members = MemberAccounts::new(self.clients.clone(), role.clone());
+        let clients = members.clients(&scope).await?;
+        Ok(Self { clients, scope })
+    }
+
+    /// The active accounts of the organisation.
+    ///
+    /// # Errors
+    /// When the account may not list them.
+    pub async fn organization_accounts(&self) -> Result<BTreeSet<AccountId>, MemberError> {
+        self.clients.active_accounts(Timeouts::SWEEP).await
     }
 
     /// The Regions that are enabled for the account, in alphabetical order.

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 use serde_json::ser::PrettyFormatter;
 
-use crate::model::{NetworkInterface, Scope, SecurityGroup};
+use crate::model::{AccountId, NetworkInterface, Region, Scope, SecurityGroup};
 
 /// A file `ACCOUNT_REGION.json` of a directory.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,6 +48,28 @@ impl SavedScope {
             directory: directory.to_owned(),
             name: format!("{}_{}", scope.account, scope.region),
         })
+    }
+
+    /// The files of an account that are there.
+    ///
+    /// # Errors
+    /// When the directory cannot be read.
+    pub fn of_account(directory: &Path, account: &AccountId) -> io::Result<Vec<Self>> {
+        let mut files = Vec::new();
+        for entry in std::fs::read_dir(directory)? {
+            let name = entry?.file_name();
+            let name = name.to_str().and_then(|name| name.strip_suffix(".json"));
+            let is_of_account = |name: &&str| {
+                let region = name.strip_prefix(account.as_str());
+                let region = region.and_then(|rest| rest.strip_prefix('_'));
+                region.is_some_and(|region| Region::new(region).is_well_formed())
+            };
+            files.extend(name.filter(is_of_account).map(|name| Self {
+                directory: directory.to_owned(),
+                name: name.to_owned(),
+            }));
+        }
+        Ok(files)
     }
 
     #[must_use]

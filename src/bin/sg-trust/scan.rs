@@ -2,12 +2,18 @@
 
 use std::path::PathBuf;
 
-use sg_trust::model::Region;
+use sg_trust::model::{AccountId, Region};
 use sg_trust::policy::Settings;
 
 use crate::output::FormatArguments;
 use crate::region::parse_region;
+use crate::scope::parse_account;
 use crate::terminal::{Outcome, Terminal};
+
+#[cfg(feature = "aws")]
+mod accounts;
+#[cfg(feature = "aws")]
+mod one;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -16,11 +22,15 @@ Examples:
   sg-trust scan --all-regions
   sg-trust scan --publish
   sg-trust scan --all-regions --save organisation --interfaces && sg-trust graph organisation
+  sg-trust scan --account 222222222222 --account 333333333333 --role-name audit/sg-trust-scan
+  sg-trust scan --organization --role-name audit/sg-trust-scan --all-regions --save organisation
 
 Credentials are the environment's, a profile's (AWS_PROFILE), or those of IAM Identity Center (`aws sso login`). \
 SG_TRUST_PASSED=active keeps findings of groups that passed active, as it does for the function. Needs \
 ec2:DescribeSecurityGroups; with the setting rule_ids ec2:DescribeSecurityGroupRules; with --all-regions \
-ec2:DescribeRegions; with --interfaces ec2:DescribeNetworkInterfaces; with --publish securityhub:GetFindings and securityhub:BatchImportFindings.";
+ec2:DescribeRegions; with --interfaces ec2:DescribeNetworkInterfaces; with --publish securityhub:GetFindings and securityhub:BatchImportFindings. \
+With --account or --organization the role in each account needs what reads, and you need sts:AssumeRole, and \
+organizations:ListAccounts for --organization; your own account is read with your own credentials.";
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
@@ -41,6 +51,28 @@ pub(crate) struct Arguments {
     /// Keeps the network interfaces too: `graph` and `reach` learn from them who carries a group.
     #[arg(long, requires = "save")]
     interfaces: bool,
+    /// An account that is read through a role in it; may be repeated.
+    #[arg(long = "account", value_name = "ACCOUNT", value_parser = parse_account, requires = "role_name", group = "whose")]
+    accounts: Vec<AccountId>,
+    /// Every active account of the organisation: for its management account and delegated administrators.
+    #[arg(
+        long,
+        requires = "role_name",
+        conflicts_with = "accounts",
+        group = "whose"
+    )]
+    organization: bool,
+    /// The role that is assumed in each account, by its name, with its path before it where it has one.
+    #[arg(
+        long,
+        value_name = "NAME",
+        requires = "whose",
+        conflicts_with = "publish"
+    )]
+    role_name: Option<String>,
+    /// How many accounts and Regions are read at once.
+    #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u8).range(1..=64))]
+    concurrency: u8,
     #[command(flatten)]
     format: FormatArguments,
 }
@@ -67,47 +99,26 @@ async fn scan(
 ) -> anyhow::Result<Outcome> {
     use std::collections::BTreeSet;
 
-    use jiff::Timestamp;
-    use sg_trust::aws::{Account, Timeouts};
+    use sg_trust::aws::Account;
     use sg_trust::finding::Finding;
-    use sg_trust::input::SavedScope;
-    use sg_trust::policy::day_of;
-    use sg_trust::policy::exemption::{self, Usage};
+    use sg_trust::policy::exemption::Usage;
     use sg_trust::report::Format;
-    use sg_trust::report::prose::describe_alert;
 
     use crate::output::Writer;
-    use crate::recorder::{Recorder, keep};
 
     let format = arguments.format.format()?;
     let account = Account::sign_in(arguments.regions.first()).await?;
-    let regions = match (&arguments.regions, arguments.all_regions) {
-        (_, true) => account.enabled_regions().await?,
-        (given, false) if !given.is_empty() => given.clone(),
-        _ => vec![account.scope().region.clone()],
-    };
-    anyhow::ensure!(
-        !regions.is_empty(),
-        "no Region to scan: EC2 names none that is enabled for the account"
-    );
-    let bar = indicatif::ProgressBar::new_spinner();
-    bar.enable_steady_tick(std::time::Duration::from_millis(120));
+    if let Some(role) = &arguments.role_name {
+        return accounts::scan(arguments, role, &account, policy, terminal).await;
+    }
+    let regions = one::regions(&account, arguments).await?;
+    let bar = one::progress();
     let mut failures = Vec::new();
     let mut usage = Usage::default();
-    let mut warnings = Vec::new();
-    let mut kept = Vec::new();
+    let mut said = Vec::new();
     let writer = Writer::new(format, terminal.results(format == Format::Table));
     for region in regions {
         let account = account.in_region(&region);
-        let file = match &arguments.save {
-            Some(directory) => Some(SavedScope::new(directory, account.scope())?),
-            None => None,
-        };
-        let source = Recorder::new(
-            account.source(Timeouts::SWEEP),
-            account.scope(),
-            file.is_some(),
-        );
         let observer = |finding: &Finding| {
             bar.inc(1);
             bar.set_message(format!(
@@ -116,78 +127,22 @@ async fn scan(
             ));
             bar.suspend(|| writer.write(std::slice::from_ref(finding)))
         };
-        let swept = async {
-            let run = sweep(&account, &source, policy, arguments.publish, &observer).await?;
-            usage.join(&run.stats.usage);
-            let of_run = run.stats.warnings.iter();
-            warnings.extend(of_run.map(|why| format!("{region}: {why}")));
-            run.end?;
-            if let Some(file) = &file {
-                kept.push(keep(&source, file, arguments.interfaces).await?);
-            }
-            anyhow::Ok(())
-        };
-        if let Err(error) = swept.await {
-            failures.push(format!("{region}: {error:#}"));
-            // What an earlier scan has kept would pass for what is there now.
-            match file.map(|file| (file.remove(), file)) {
-                Some((Ok(true), file)) => failures.push(format!(
-                    "{region}: {} of an earlier scan was removed",
-                    file.path().display()
-                )),
-                Some((Err(error), _)) => {
-                    failures.push(format!("{region}: {:#}", anyhow::Error::from(error)))
-                }
-                Some((Ok(false), _)) | None => {}
-            }
-        }
+        let scanned = one::scan(&account, region.as_str(), arguments, policy, &observer).await?;
+        usage.join(&scanned.usage);
+        said.extend(scanned.said);
+        failures.extend(scanned.failures);
     }
     bar.finish_and_clear();
     let summary = writer.finish()?;
+    let accounts = BTreeSet::from([account.scope().account.clone()]);
     // Where a Region failed, nobody knows what an exemption would have matched there.
     let usage = failures.is_empty().then_some(&usage);
-    let today = day_of(Timestamp::now());
-    let accounts = BTreeSet::from([account.scope().account.clone()]);
-    let alerts = exemption::alerts(&policy.exemptions, Some(&accounts), usage, today);
-    warnings.extend(alerts.iter().map(describe_alert));
-    for warning in kept.into_iter().chain(warnings) {
-        terminal.say(&warning);
+    said.extend(one::alerts(policy, &accounts, usage));
+    for message in said {
+        terminal.say(&message);
     }
     for failure in failures {
         terminal.complain(&failure);
     }
     Ok(Outcome::of_failed(summary.failed))
-}
-
-#[cfg(feature = "aws")]
-async fn sweep(
-    account: &sg_trust::aws::Account,
-    source: &crate::recorder::Recorder<sg_trust::aws::ec2::Ec2>,
-    policy: &Settings,
-    publish: bool,
-    observer: &sg_trust::engine::Observer<'_>,
-) -> anyhow::Result<sg_trust::engine::SweepRun> {
-    use std::collections::BTreeSet;
-
-    use sg_trust::aws::Timeouts;
-    use sg_trust::engine::Engine;
-    use sg_trust::engine::store::DiscardStore;
-
-    let context = crate::live::context(account, policy)?;
-    if publish {
-        let store = account.store(Timeouts::SWEEP).await?;
-        let engine = Engine::new(policy, context, source, &store);
-        let engine = Engine {
-            observer: Some(observer),
-            ..engine
-        };
-        Ok(engine.sweep(&BTreeSet::new()).await)
-    } else {
-        let engine = Engine::new(policy, context, source, &DiscardStore);
-        let engine = Engine {
-            observer: Some(observer),
-            ..engine
-        };
-        Ok(engine.sweep(&BTreeSet::new()).await)
-    }
 }
