@@ -1,6 +1,7 @@
 //! Security groups and network interfaces read from files, and kept in files that are read again.
 
 mod cloudformation;
+mod deployment;
 mod describe;
 mod document;
 mod error;
@@ -12,6 +13,7 @@ mod saved;
 mod seen;
 mod snapshot;
 mod strict;
+pub mod terraform;
 #[cfg(test)]
 mod tests;
 mod text;
@@ -23,6 +25,7 @@ pub use cloudformation::{
     CloudFormationError, Parameters, Reading, Templates, read_change_set, read_parameters,
     read_templates,
 };
+pub use deployment::deployment_kind;
 pub use describe::GroupReader;
 pub use document::parse_group;
 pub use error::{InputError, Location, Problem};

@@ -22,6 +22,7 @@ pub mod html;
 pub mod json;
 mod markdown;
 pub mod ocsf;
+pub mod plan;
 pub mod prose;
 pub mod ranked;
 mod sarif;

@@ -49,6 +49,12 @@ impl From<String> for Problem {
     }
 }
 
+impl From<&str> for Problem {
+    fn from(problem: &str) -> Self {
+        Self::Content(problem.to_owned())
+    }
+}
+
 /// A document, or a part of one, that cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub struct InputError {
@@ -59,7 +65,9 @@ pub struct InputError {
 }
 
 impl InputError {
-    pub(super) fn of_file(file: &str, problem: impl Into<Problem>) -> Self {
+    /// An error about a file as a whole.
+    #[must_use]
+    pub fn of_file(file: &str, problem: impl Into<Problem>) -> Self {
         Self {
             file: file.to_owned(),
             location: None,

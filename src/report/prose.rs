@@ -170,7 +170,7 @@ fn peerings(source: &Source) -> String {
     }
 }
 
-pub(super) fn with_notes(text: &str, notes: &[Option<&str>]) -> String {
+pub(crate) fn with_notes(text: &str, notes: &[Option<&str>]) -> String {
     let notes: Vec<_> = notes.iter().flatten().map(|note| escape(note)).collect();
     if notes.is_empty() {
         text.to_owned()

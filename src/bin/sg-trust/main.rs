@@ -17,6 +17,7 @@ mod input;
 mod live;
 mod man;
 mod output;
+mod plan;
 mod policy;
 mod reach;
 #[cfg(feature = "aws")]
@@ -106,6 +107,8 @@ enum Command {
     Reach(reach::Arguments),
     /// Writes one HTML file that shows the verdicts, who reaches what, and what to revoke first.
     Report(report::Arguments),
+    /// Tells the verdict before a deployment: on a plan of Terraform or OpenTofu.
+    Plan(plan::Arguments),
     /// Evaluates the live account, in one Region or several.
     Scan(scan::Arguments),
     /// Archives all active findings of the product in Security Hub, before it is removed.
@@ -168,6 +171,7 @@ fn run(arguments: &Arguments, terminal: &mut Terminal) -> anyhow::Result<Outcome
         Command::Graph(arguments) => graph::run(arguments, &policy, terminal),
         Command::Reach(arguments) => reach::run(arguments, &policy, terminal),
         Command::Report(arguments) => report::run(arguments, &policy, terminal),
+        Command::Plan(arguments) => plan::run(arguments, &policy, terminal),
         Command::Scan(arguments) => scan::run(arguments, &policy, terminal),
         Command::Retire(arguments) => retire::run(arguments, terminal),
         Command::Settings(arguments) => policy::run(arguments, &policy, terminal),
