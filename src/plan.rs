@@ -9,6 +9,8 @@
 //! | `ways` | the ways that decide |
 //! | `assess` | the verdict over them |
 //! | `change` | what is new, widened, existing, narrowed or fixed |
+//! | `overlay` | a deployment laid over the groups of the account |
+//! | `reach` | whom the internet reaches, before and after |
 //! | `report` | the answer that formats render |
 //! | `join` | one report of several deployments, of which one will be |
 //!
@@ -18,6 +20,8 @@ mod assess;
 mod change;
 mod completion;
 mod join;
+mod overlay;
+mod reach;
 mod report;
 #[cfg(test)]
 mod tests;
@@ -26,6 +30,8 @@ mod ways;
 pub use assess::Verdict;
 pub use change::Change;
 pub use join::{Ways, join};
+pub use overlay::overlay;
+pub use reach::reach_changes;
 pub use report::{
     FailOn, GroupReport, PlanReport, ReachChange, RuleOrigin, SourceLabel, Summary,
     ViolationReport, report,

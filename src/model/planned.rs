@@ -15,8 +15,12 @@
 //! * A source in the same file is a [`Who::Planned`] by its address, whether its id is known or not.
 //! * What is there only if something unknown is true [may be absent](PlannedPermission::may_be_absent).
 
+mod same;
+
 use std::collections::BTreeMap;
 use std::fmt;
+
+pub(crate) use same::remove;
 
 use super::{AccountId, GroupId, PeeringConnectionId, Protocol, VpcId};
 

@@ -18,6 +18,7 @@ mod graph;
 mod groups;
 mod help;
 mod hostile;
+mod plan;
 mod reference;
 mod remediation;
 mod replay;

@@ -8,11 +8,11 @@ use jiff::Timestamp;
 use sg_trust::input::terraform::{self, Sources};
 use sg_trust::input::{InputError, deployment_kind};
 use sg_trust::model::planned::{Deployment, DeploymentKind};
-use sg_trust::plan::{FailOn, PlanReport, report};
+use sg_trust::plan::{FailOn, PlanReport, overlay, reach_changes, report};
 use sg_trust::policy::{Settings, day_of};
 use sg_trust::report::plan::{json, table};
 
-use crate::input::open;
+use crate::input::{open, snapshot};
 use crate::terminal::{Outcome, Terminal};
 
 const EXAMPLES: &str = "\
@@ -34,6 +34,10 @@ pub(crate) struct Arguments {
     /// plan's own folder, when it has some.
     #[arg(long, value_name = "DIR")]
     source: Option<PathBuf>,
+    /// The groups of the account as they are, which the plan is laid over: the output of `aws ec2
+    /// describe-security-groups`, or a directory of such files.
+    #[arg(long, value_name = "SNAPSHOT")]
+    groups: Option<String>,
     /// Which violations make the exit code 1.
     #[arg(long, value_name = "WHICH", value_enum, default_value_t = FailOnArgument::New)]
     fail_on: FailOnArgument,
@@ -79,10 +83,26 @@ pub(crate) fn run(
     terminal: &mut Terminal,
 ) -> anyhow::Result<Outcome> {
     let mut is_failed = false;
+    let snapshot = match &arguments.groups {
+        Some(path) => Some(snapshot(path)?.1),
+        None => None,
+    };
+    let today = day_of(Timestamp::now());
     for file in &arguments.files {
-        match arguments.read(file) {
+        match arguments.read(file, terminal) {
             Ok(deployment) => {
-                let report = report(policy, &deployment, day_of(Timestamp::now()));
+                let report = match &snapshot {
+                    Some(snapshot) => {
+                        let groups = snapshot.groups();
+                        let laid = overlay(deployment, groups);
+                        let reach = reach_changes(policy, &laid, groups, today);
+                        PlanReport {
+                            reach: Some(reach),
+                            ..report(policy, &laid, today)
+                        }
+                    }
+                    None => report(policy, &deployment, today),
+                };
                 is_failed |= report.fails(arguments.fail_on.into(), arguments.allow_cannot_tell);
                 for note in &report.notes {
                     terminal.say(&format!("{file}: {note}"));
@@ -96,7 +116,7 @@ pub(crate) fn run(
 }
 
 impl Arguments {
-    fn read(&self, path: &str) -> anyhow::Result<Deployment> {
+    fn read(&self, path: &str, terminal: &mut Terminal) -> anyhow::Result<Deployment> {
         let (name, mut reader) = open(path)?;
         let mut bytes = Vec::new();
         reader
@@ -106,7 +126,7 @@ impl Arguments {
         let kind = deployment_kind(name, &text)?;
         let deployment = match kind {
             DeploymentKind::Terraform => {
-                let sources = self.sources(path)?;
+                let sources = self.sources(path, terminal)?;
                 terraform::read_plan(name, &text, sources.as_ref())?
             }
             DeploymentKind::Template | DeploymentKind::ChangeSet => {
@@ -119,7 +139,7 @@ impl Arguments {
     }
 
     /// The `.tf` files: those of `--source`, or those beside the plan when there are some.
-    fn sources(&self, path: &str) -> anyhow::Result<Option<Sources>> {
+    fn sources(&self, path: &str, terminal: &mut Terminal) -> anyhow::Result<Option<Sources>> {
         if let Some(folder) = &self.source {
             return Ok(Some(Sources::read(folder)?));
         }
@@ -130,10 +150,17 @@ impl Arguments {
                 _ => Path::new("."),
             },
         };
-        if Sources::are_in(beside) {
-            return Ok(Some(Sources::read(beside)?));
+        if !Sources::are_in(beside) {
+            return Ok(None);
         }
-        Ok(None)
+        match Sources::read(beside) {
+            Ok(sources) => Ok(Some(sources)),
+            // Nobody asked for them.
+            Err(error) => {
+                terminal.say(&format!("the files beside {path} are not used: {error}"));
+                Ok(None)
+            }
+        }
     }
 
     fn print(&self, report: &PlanReport, terminal: &mut Terminal) -> anyhow::Result<()> {

@@ -10,7 +10,7 @@ use super::values::{Attribute, Texts, Values};
 use super::world::Planned;
 use crate::input::InputError;
 use crate::model::GroupId;
-use crate::model::planned::{PlannedPermission, PlannedSource, Position, Unknown, Value, Who};
+use crate::model::planned::{PlannedPermission, PlannedSource, Unknown, Value, Who};
 
 pub(super) const RULE: &str = "aws_security_group_rule";
 pub(super) const INGRESS_RULE: &str = "aws_vpc_security_group_ingress_rule";
@@ -35,12 +35,17 @@ pub(super) struct RuleState {
 
 #[derive(Debug, Clone)]
 pub(super) struct Rule {
-    pub(super) address: String,
-    pub(super) position: Option<Position>,
     pub(super) before: Option<RuleState>,
     pub(super) after: Option<RuleState>,
     /// Whether the rule of before stays beside that of after.
     pub(super) stays: bool,
+}
+
+/// Whom a rule admits.
+struct Admitted {
+    sources: Vec<PlannedSource>,
+    ranges: Vec<String>,
+    prefix_lists: Vec<String>,
 }
 
 /// Whether the sources of a rule exclude each other.
@@ -69,8 +74,6 @@ impl<'p> Reader<'_, 'p> {
             _ => planned,
         };
         Ok(Rule {
-            address: resource.address.to_owned(),
-            position: self.position(resource),
             before,
             after,
             stays: actions == Actions::CreateThenForget,
@@ -97,7 +100,11 @@ impl<'p> Reader<'_, 'p> {
             may_be_absent = Some(self.deferred(resource));
         }
         let protocol = if is_old { "protocol" } else { "ip_protocol" };
-        let (sources, ranges, prefix_lists) = if is_old {
+        let Admitted {
+            sources,
+            ranges,
+            prefix_lists,
+        } = if is_old {
             self.old_sources(resource, values)?
         } else {
             self.new_sources(resource, values)?
@@ -124,7 +131,7 @@ impl<'p> Reader<'_, 'p> {
         &self,
         resource: &'p Planned<'p>,
         values: &Values<'p>,
-    ) -> Result<(Vec<PlannedSource>, Vec<String>, Vec<String>), InputError> {
+    ) -> Result<Admitted, InputError> {
         let lists = ["cidr_blocks", "ipv6_cidr_blocks", "prefix_list_ids"];
         let [ipv4, ipv6, prefixes] = lists.map(|name| values.texts(name));
         let (ipv4, ipv6, prefixes) = (ipv4?, ipv6?, prefixes?);
@@ -153,14 +160,18 @@ impl<'p> Reader<'_, 'p> {
             known: mut ranges, ..
         } = ipv4;
         ranges.extend(ipv6.known);
-        Ok((sources, ranges, prefixes.known))
+        Ok(Admitted {
+            sources,
+            ranges,
+            prefix_lists: prefixes.known,
+        })
     }
 
     fn new_sources(
         &self,
         resource: &'p Planned<'p>,
         values: &Values<'p>,
-    ) -> Result<(Vec<PlannedSource>, Vec<String>, Vec<String>), InputError> {
+    ) -> Result<Admitted, InputError> {
         let others = ["cidr_ipv4", "cidr_ipv6", "prefix_list_id"];
         let [ipv4, ipv6, prefix] = others.map(|name| values.text(name));
         let others = [ipv4?, ipv6?, prefix?];
@@ -175,11 +186,11 @@ impl<'p> Reader<'_, 'p> {
         };
         let source = self.source(resource, values, "referenced_security_group_id", &exclusion)?;
         let [ipv4, ipv6, prefix] = others.map(|other| told(&other));
-        Ok((
-            source.into_iter().collect(),
-            ipv4.into_iter().chain(ipv6).collect(),
-            prefix.into_iter().collect(),
-        ))
+        Ok(Admitted {
+            sources: source.into_iter().collect(),
+            ranges: ipv4.into_iter().chain(ipv6).collect(),
+            prefix_lists: prefix.into_iter().collect(),
+        })
     }
 
     /// The group that an attribute names, or may name.

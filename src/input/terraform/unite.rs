@@ -4,13 +4,10 @@ use std::collections::{BTreeMap, HashMap};
 
 use super::groups::ReadGroup;
 use super::rules::{Owning, Rule, RuleState};
+use crate::model::GroupId;
 use crate::model::planned::{
-    Action, GroupState, Owner, PlannedGroup, PlannedPermission, PlannedTags, Unknown, Value, Who,
+    Action, GroupState, Owner, PlannedGroup, PlannedPermission, PlannedTags, Unknown, Value, remove,
 };
-use crate::model::{AccountId, GroupId, Protocol};
-
-/// Protocol, ports and whom they admit: what makes two rules the same for EC2.
-type Traffic = (Protocol, Option<i64>, Option<i64>);
 
 /// What is unknown of an account that no resource tells.
 const OUTSIDE: &str = "the account of groups that are managed elsewhere";
@@ -82,10 +79,10 @@ impl United {
         if !read.is_inline
             && let Some(after) = &mut read.group.after
         {
-            remove(after, permission, id);
+            remove(&mut after.permissions, permission, id);
         }
         if let Some(before) = &mut read.group.before {
-            remove(before, permission, id);
+            remove(&mut before.permissions, permission, id);
         }
     }
 
@@ -249,67 +246,4 @@ fn maybe(permission: &PlannedPermission, unknown: &Unknown) -> PlannedPermission
         .may_be_absent
         .get_or_insert_with(|| unknown.clone());
     permission
-}
-
-fn traffic(permission: &PlannedPermission) -> Option<Traffic> {
-    let protocol = permission.protocol.known()?.clone();
-    if !protocol.has_port_members() {
-        return Some((protocol, None, None));
-    }
-    Some((
-        protocol,
-        *permission.from_port.known()?,
-        *permission.to_port.known()?,
-    ))
-}
-
-/// Who a source is, in a form that both kinds of resources give it.
-fn identity<'a>(who: &'a Who, own: &'a GroupId) -> Option<(&'a GroupId, Option<&'a AccountId>)> {
-    match who {
-        Who::Itself => Some((own, None)),
-        Who::Group {
-            group_id, owner, ..
-        } => Some((group_id, owner.as_ref())),
-        _ => None,
-    }
-}
-
-/// Takes what a rule admits off a state.
-fn remove(state: &mut GroupState, rule: &PlannedPermission, own: &GroupId) {
-    let Some(of_rule) = traffic(rule) else {
-        return;
-    };
-    let is_same = |one: &Who, other: &Who| {
-        let (one, other) = (identity(one, own), identity(other, own));
-        match (one, other) {
-            (Some((one, first)), Some((other, second))) => {
-                // One of the two may leave the account out.
-                one == other && (first == second || first.is_none() || second.is_none())
-            }
-            _ => false,
-        }
-    };
-    for permission in &mut state.permissions {
-        if traffic(permission).as_ref() != Some(&of_rule) {
-            continue;
-        }
-        permission.sources.retain(|source| {
-            !rule
-                .sources
-                .iter()
-                .any(|other| is_same(&source.who, &other.who))
-        });
-        permission
-            .ranges
-            .retain(|range| !rule.ranges.contains(range));
-        permission
-            .prefix_lists
-            .retain(|list| !rule.prefix_lists.contains(list));
-    }
-    state.permissions.retain(|permission| {
-        let is_empty = permission.sources.is_empty()
-            && permission.ranges.is_empty()
-            && permission.prefix_lists.is_empty();
-        !is_empty
-    });
 }

@@ -303,6 +303,42 @@ fn every_key_of_graph_and_reach_is_documented() {
 }
 
 #[test]
+fn every_key_of_plan_is_documented() {
+    let mut written = BTreeSet::new();
+    let mut note = |arguments: &[&str]| {
+        let all = [&["plan", "--format", "json"], arguments].concat();
+        paths(
+            &serde_json::from_str(&run(&all, "").out).unwrap(),
+            "",
+            &mut written,
+        );
+    };
+    note(&["tests/data/plans/unknown-ports/plan.json"]);
+    note(&[
+        "tests/data/plans/reach/plan.json",
+        "--groups",
+        "tests/data/plans/reach/groups.json",
+    ]);
+    assert_same(
+        "docs/plan.md, JSON",
+        &written,
+        &keys_of(
+            "docs/plan.md",
+            "JSON, version 1",
+            &[
+                "groups[]",
+                "groups[].violations[]",
+                "groups[].violations[].source",
+                "groups[].unknown[]",
+                "reach[]",
+                "not_read[]",
+                "summary",
+            ],
+        ),
+    );
+}
+
+#[test]
 fn every_key_of_targets_is_documented() {
     let folder = tempfile::tempdir().unwrap();
     let settings = folder.path().join("policy.toml");
