@@ -116,6 +116,13 @@ fn examples_do_what_they_say() {
     }
     program(&programs, "aws", "cat answer.json");
     program(&programs, "jq", "cat");
+    let plan = "tests/data/plans/no-op/plan.json";
+    std::fs::copy(root.join(plan), at("plan.json")).unwrap();
+    program(
+        &programs,
+        "terraform",
+        &format!("test $1 = plan || cat {plan}"),
+    );
     program(&programs, "dot", "grep digraph");
     program(&programs, "man", "test -e .local/share/man/man1/$1.1");
     symlink(
