@@ -118,11 +118,7 @@ fn examples_do_what_they_say() {
     program(&programs, "jq", "cat");
     let plan = "tests/data/plans/no-op/plan.json";
     std::fs::copy(root.join(plan), at("plan.json")).unwrap();
-    program(
-        &programs,
-        "terraform",
-        &format!("test $1 = plan || cat {plan}"),
-    );
+    program(&programs, "terraform", &format!("cat {plan}"));
     program(&programs, "dot", "grep digraph");
     program(&programs, "man", "test -e .local/share/man/man1/$1.1");
     symlink(

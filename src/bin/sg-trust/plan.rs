@@ -17,7 +17,7 @@ use crate::terminal::{Outcome, Terminal};
 
 const EXAMPLES: &str = "\
 Examples:
-  terraform plan -out=tfplan && terraform show -json tfplan > plan.json
+  terraform show -json tfplan | sg-trust plan -
   sg-trust plan plan.json
   sg-trust plan --fail-on any --format json plan.json
 
