@@ -1,11 +1,15 @@
 //! A group with what the policy says of it, live or planned: what SARIF, GitHub's annotations and Markdown show.
 
+mod planned;
+
 use crate::model::planned::{Position, Unknown};
 use crate::model::{AccountId, Partition, Region, SecurityGroup};
 use crate::plan::{self, Change};
 use crate::policy::{Reason, Severity, Verdict, Violation};
 use crate::remediation::command::Fix;
 use crate::report::prose;
+
+pub use planned::summary;
 
 /// A group with what the policy says of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,6 +25,8 @@ pub struct Assessment {
     pub place: Option<Place>,
     /// Whether a plan creates or changes it; always of a live group.
     pub is_changed: bool,
+    /// Whether its verdict, or whether it gets another violation, cannot be told.
+    pub is_open: bool,
     pub violations: Vec<AssessedViolation>,
     /// What is not known, where it cannot be told.
     pub unknown: Vec<Unknown>,
@@ -131,6 +137,7 @@ impl Assessment {
             severity: verdict.severity,
             place: origin.file.map(Place::of_file),
             is_changed: true,
+            is_open: false,
             violations: violations
                 .map(|violation| AssessedViolation::live(group, violation, origin))
                 .collect(),

@@ -15,7 +15,7 @@ pub mod json;
 pub mod table;
 
 /// What stands for a value that the deployment marks as sensitive.
-const SENSITIVE: &str = "(sensitive)";
+pub(super) const SENSITIVE: &str = "(sensitive)";
 
 /// A group as sentences name it: by its id, by its address where it has none yet.
 #[must_use]

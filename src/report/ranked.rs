@@ -5,7 +5,7 @@ use std::cmp::Reverse;
 use super::assessment::{AssessedViolation, Assessment};
 use super::worst::Worst;
 use super::{Summary, github, markdown, sarif};
-use crate::plan::{Change, Verdict};
+use crate::plan::Change;
 use crate::policy::Severity;
 
 /// The longest text of one entry, in UTF-16 code units: names and descriptions are of anybody's choice.
@@ -145,7 +145,7 @@ impl Assessment {
         } else {
             Standing::StaysOpen
         };
-        (self.verdict == Verdict::CannotTell)
+        self.is_open
             .then_some((standing, Reverse(Severity::Informational)))
     }
 }

@@ -11,7 +11,7 @@ use super::assessment::{AcceptedRisk, AssessedViolation, Assessment, Place};
 use super::json::to_line;
 use super::ranked::{Entry, LONGEST, List, Rank, SarifReader, Standing};
 use crate::model::planned::Unknown;
-use crate::plan::Change;
+use crate::plan::{Change, Verdict};
 use crate::policy::Severity;
 use crate::text::{escape, truncate};
 
@@ -106,8 +106,13 @@ fn result<'a>(
 /// That it cannot be told, what decides it, and how to make that known.
 pub(super) fn open_text(group: &Assessment) -> String {
     let unknown: Vec<_> = group.unknown.iter().map(describe_unknown).collect();
+    let what = if group.verdict == Verdict::Failed {
+        "gets another violation"
+    } else {
+        "lets another security group reach all its ports"
+    };
     format!(
-        "Before the apply it cannot be told whether {} lets another security group reach all its ports. {}",
+        "Before the deployment it cannot be told whether {} {what}. {}",
         group.name,
         unknown.join(" ")
     )

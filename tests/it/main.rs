@@ -24,3 +24,4 @@ mod remediation;
 mod replay;
 mod report;
 mod settings;
+mod six_ways;
