@@ -113,6 +113,16 @@ pub struct Summary {
 }
 
 impl Summary {
+    /// Adds what was counted of others.
+    pub fn add(&mut self, other: &Self) {
+        self.groups += other.groups;
+        self.passed += other.passed;
+        self.failed += other.failed;
+        self.exempt += other.exempt;
+        self.cannot_tell += other.cannot_tell;
+        self.archived += other.archived;
+    }
+
     /// Counts one group.
     pub fn count(&mut self, status: Status) {
         self.groups += 1;

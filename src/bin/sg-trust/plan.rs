@@ -5,21 +5,30 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use jiff::Timestamp;
+use jiff::civil::Date;
 use sg_trust::input::terraform::{self, Sources};
-use sg_trust::input::{InputError, deployment_kind};
+use sg_trust::input::{
+    InputError, Parameters, Reading, Snapshot, Templates, deployment_kind, read_change_set,
+    read_parameters, read_templates,
+};
 use sg_trust::model::planned::{Deployment, DeploymentKind};
-use sg_trust::plan::{FailOn, PlanReport, overlay, reach_changes, report};
+use sg_trust::plan::{FailOn, PlanReport, Ways, join, overlay, reach_changes, report};
 use sg_trust::policy::{Settings, day_of};
-use sg_trust::report::plan::{json, table};
 
-use crate::input::{open, snapshot};
+use crate::input::{open, shown, snapshot};
 use crate::terminal::{Outcome, Terminal};
+
+mod format;
+
+use format::FormatArguments;
 
 const EXAMPLES: &str = "\
 Examples:
   terraform show -json tfplan | sg-trust plan -
   sg-trust plan plan.json
   sg-trust plan --fail-on any --format json plan.json
+  sg-trust plan --before deployed.yaml --parameters production.json template.yaml
+  aws cloudformation describe-change-set --change-set-name ARN --include-property-values | sg-trust plan -
 
 Exit codes: 0 nothing to report; 1 a violation that --fail-on names, or a group that the plan changes and of which nobody \
 can tell; 2 the command could not do its job.";
@@ -27,7 +36,9 @@ can tell; 2 the command could not do its job.";
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Arguments {
-    /// Files with plans: the output of `terraform show -json` or `tofu show -json`; `-` is standard input.
+    /// Files with plans, each told by its content: the output of `terraform show -json` or `tofu show -json`, a template of
+    /// CloudFormation, or the answer of `aws cloudformation describe-change-set --include-property-values`; `-` is standard
+    /// input.
     #[arg(required = true, value_name = "FILE")]
     files: Vec<String>,
     /// The folder with the .tf files that the plan was made of, for lines and for what plans leave out; by default the
@@ -38,15 +49,20 @@ pub(crate) struct Arguments {
     /// describe-security-groups`, or a directory of such files.
     #[arg(long, value_name = "SNAPSHOT")]
     groups: Option<String>,
+    /// The parameters of a template, as the AWS CLI takes them: [{"ParameterKey":"…","ParameterValue":"…"}].
+    #[arg(long, value_name = "FILE")]
+    parameters: Option<String>,
+    /// The template that the stack has now: what is there already is not new.
+    #[arg(long, value_name = "TEMPLATE")]
+    before: Option<String>,
     /// Which violations make the exit code 1.
     #[arg(long, value_name = "WHICH", value_enum, default_value_t = FailOnArgument::New)]
     fail_on: FailOnArgument,
     /// Does not fail for groups of which nobody can tell before the deployment.
     #[arg(long)]
     allow_cannot_tell: bool,
-    /// The format of the results.
-    #[arg(long, value_enum, default_value_t = FormatArgument::Table)]
-    format: FormatArgument,
+    #[command(flatten)]
+    format: FormatArguments,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -57,14 +73,6 @@ enum FailOnArgument {
     Any,
     /// None.
     None,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-enum FormatArgument {
-    /// Text for people.
-    Table,
-    /// One JSON document.
-    Json,
 }
 
 impl From<FailOnArgument> for FailOn {
@@ -82,60 +90,128 @@ pub(crate) fn run(
     policy: &Settings,
     terminal: &mut Terminal,
 ) -> anyhow::Result<Outcome> {
-    let mut is_failed = false;
-    let snapshot = match &arguments.groups {
-        Some(path) => Some(snapshot(path)?.1),
-        None => None,
+    let format = arguments.format.format()?;
+    let given = Given {
+        snapshot: match &arguments.groups {
+            Some(path) => Some(snapshot(path)?.1),
+            None => None,
+        },
+        parameters: match &arguments.parameters {
+            Some(path) => {
+                let (name, text) = text_of(path)?;
+                read_parameters(name, &text)?
+            }
+            None => Parameters::new(),
+        },
+        before: match &arguments.before {
+            Some(path) => Some((path.as_str(), text_of(path)?.1)),
+            None => None,
+        },
+        today: day_of(Timestamp::now()),
     };
-    let today = day_of(Timestamp::now());
+    let mut is_failed = false;
+    let mut reports = Vec::new();
     for file in &arguments.files {
-        match arguments.read(file, terminal) {
-            Ok(deployment) => {
-                let report = match &snapshot {
-                    Some(snapshot) => {
-                        let groups = snapshot.groups();
-                        let laid = overlay(deployment, groups);
-                        let reach = reach_changes(policy, &laid, groups, today);
-                        PlanReport {
-                            reach: Some(reach),
-                            ..report(policy, &laid, today)
-                        }
-                    }
-                    None => report(policy, &deployment, today),
+        match arguments.read(file, &given, terminal) {
+            Ok(reading) => {
+                let Some(report) = given.report(policy, reading) else {
+                    continue;
                 };
                 is_failed |= report.fails(arguments.fail_on.into(), arguments.allow_cannot_tell);
                 for note in &report.notes {
                     terminal.say(&format!("{file}: {note}"));
                 }
-                arguments.print(&report, terminal)?;
+                reports.push(report);
             }
             Err(error) => terminal.complain(&format!("{error:#}")),
         }
     }
+    format::print(format, &reports, terminal)?;
     Ok(Outcome::of_failed(u64::from(is_failed)))
 }
 
+/// What is given beside the files.
+struct Given<'a> {
+    snapshot: Option<Snapshot>,
+    parameters: Parameters,
+    before: Option<(&'a str, String)>,
+    today: Date,
+}
+
+impl Given<'_> {
+    /// The report of a file: of each way in which it may turn out, put together.
+    fn report(&self, policy: &Settings, reading: Reading) -> Option<PlanReport> {
+        let report = |deployment| match &self.snapshot {
+            Some(snapshot) => {
+                let groups = snapshot.groups();
+                let laid = overlay(deployment, groups);
+                let reach = reach_changes(policy, &laid, groups, self.today);
+                PlanReport {
+                    reach: Some(reach),
+                    ..report(policy, &laid, self.today)
+                }
+            }
+            None => report(policy, &deployment, self.today),
+        };
+        let reports = reading.deployments.into_iter().map(report).collect();
+        let ways = Ways {
+            unknown: &reading.unknown,
+            values: &reading.values,
+        };
+        join(reports, ways)
+    }
+}
+
+/// One way alone.
+fn only(deployment: Deployment) -> Reading {
+    Reading {
+        deployments: vec![deployment],
+        unknown: Vec::new(),
+        values: vec![Vec::new()],
+    }
+}
+
+/// A file, or standard input, as text.
+fn text_of(path: &str) -> anyhow::Result<(&str, String)> {
+    let (name, mut reader) = open(path)?;
+    let mut bytes = Vec::new();
+    reader
+        .read_to_end(&mut bytes)
+        .with_context(|| format!("{name}: cannot be read"))?;
+    let text = String::from_utf8(bytes).map_err(|_| not_text(name))?;
+    Ok((name, text))
+}
+
 impl Arguments {
-    fn read(&self, path: &str, terminal: &mut Terminal) -> anyhow::Result<Deployment> {
-        let (name, mut reader) = open(path)?;
-        let mut bytes = Vec::new();
-        reader
-            .read_to_end(&mut bytes)
-            .with_context(|| format!("{name}: cannot be read"))?;
-        let text = String::from_utf8(bytes).map_err(|_| not_text(name))?;
+    fn read(
+        &self,
+        path: &str,
+        given: &Given<'_>,
+        terminal: &mut Terminal,
+    ) -> anyhow::Result<Reading> {
+        let (name, text) = text_of(path)?;
         let kind = deployment_kind(name, &text)?;
-        let deployment = match kind {
+        let is_template = kind == DeploymentKind::Template;
+        anyhow::ensure!(
+            is_template || (self.parameters.is_none() && self.before.is_none()),
+            "{name}: --parameters and --before are for templates of CloudFormation, and this is none"
+        );
+        Ok(match kind {
             DeploymentKind::Terraform => {
                 let sources = self.sources(path, terminal)?;
-                terraform::read_plan(name, &text, sources.as_ref())?
+                only(terraform::read_plan(name, &text, sources.as_ref())?)
             }
-            DeploymentKind::Template | DeploymentKind::ChangeSet => {
-                anyhow::bail!(
-                    "{name}: templates and change sets of CloudFormation are not read yet"
-                )
+            DeploymentKind::Template => {
+                let shown = shown(name);
+                let before = given.before.as_ref();
+                read_templates(Templates {
+                    template: (shown.as_deref().unwrap_or(name), &text),
+                    before: before.map(|(file, text)| (*file, text.as_str())),
+                    parameters: &given.parameters,
+                })?
             }
-        };
-        Ok(deployment)
+            DeploymentKind::ChangeSet => read_change_set(name, &text)?,
+        })
     }
 
     /// The `.tf` files: those of `--source`, or those beside the plan when there are some.
@@ -160,13 +236,6 @@ impl Arguments {
                 terminal.say(&format!("the files beside {path} are not used: {error}"));
                 Ok(None)
             }
-        }
-    }
-
-    fn print(&self, report: &PlanReport, terminal: &mut Terminal) -> anyhow::Result<()> {
-        match self.format {
-            FormatArgument::Table => terminal.print_coloured(&table::table(report)),
-            FormatArgument::Json => terminal.print(&json::document(report)?),
         }
     }
 }
