@@ -124,6 +124,13 @@ impl From<&Position> for Place {
 }
 
 impl Assessment {
+    /// Its places and those of its rules, to be told otherwise.
+    pub fn places(&mut self) -> impl Iterator<Item = &mut Place> {
+        let rules = self.violations.iter_mut();
+        let rules = rules.filter_map(|violation| violation.place.as_mut());
+        self.place.iter_mut().chain(rules)
+    }
+
     /// A live group.
     #[must_use]
     pub fn live(group: &SecurityGroup, verdict: &Verdict, origin: Origin<'_>) -> Self {

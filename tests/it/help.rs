@@ -114,7 +114,25 @@ fn examples_do_what_they_say() {
     ] {
         std::fs::create_dir_all(folder).unwrap();
     }
-    program(&programs, "aws", "cat answer.json");
+    program(
+        &programs,
+        "aws",
+        "if [ $1 = cloudformation ]; then cat change-set.json; else cat answer.json; fi",
+    );
+    for (name, text) in [
+        ("change-set.json", r#"{"Changes":[]}"#),
+        ("production.json", "[]"),
+        (
+            "template.yaml",
+            "Resources: {Topic: {Type: 'AWS::SNS::Topic'}}",
+        ),
+        (
+            "deployed.yaml",
+            "Resources: {Topic: {Type: 'AWS::SNS::Topic'}}",
+        ),
+    ] {
+        std::fs::write(at(name), text).unwrap();
+    }
     program(&programs, "jq", "cat");
     let plan = "tests/data/plans/no-op/plan.json";
     std::fs::copy(root.join(plan), at("plan.json")).unwrap();

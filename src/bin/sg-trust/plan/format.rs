@@ -6,6 +6,7 @@ use sg_trust::report::plan::{json, table};
 use sg_trust::report::ranked::Ranking;
 use sg_trust::report::{RankedFormat, SarifReader, Summary};
 
+use crate::input::shown;
 use crate::output::CodeHost;
 use crate::terminal::Terminal;
 
@@ -83,7 +84,13 @@ pub(super) fn print(
     let mut totals = Summary::default();
     for report in reports {
         for group in &report.groups {
-            ranking.add(format.entries(&Assessment::planned(group))?);
+            let mut assessment = Assessment::planned(group);
+            for place in assessment.places() {
+                if let Some(file) = shown(&place.file) {
+                    place.file = file;
+                }
+            }
+            ranking.add(format.entries(&assessment)?);
         }
         totals.add(&summary(report));
     }
