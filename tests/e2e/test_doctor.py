@@ -30,6 +30,7 @@ def test_where_nothing_is_missing(account, aws, doctor):
     assert "ok       ec2:DescribeNetworkInterfaces, for `sg-trust scan --interfaces` only" in lines, out
     for command in ("aws cloudtrail describe-trails", "aws events list-rules", "aws scheduler list-schedules", "aws iam simulate-principal-policy"):
         assert command in out
+    assert f"--resource-arns arn:aws:securityhub:{REGION}:{ACCOUNT}:product/{ACCOUNT}/default" in out and "ContextKeyName=aws:RequestedRegion" in out
     assert account.findings() == {} and aws.hub.findings == {}
 
 

@@ -719,3 +719,21 @@ fn explain_counts_ports_as_the_policy_does() {
         "{out}"
     );
 }
+
+/// Where it was built without AWS it cannot ask, but says what to ask.
+#[cfg(not(feature = "aws"))]
+#[test]
+fn doctor_without_aws_names_the_commands_that_tell() {
+    let Run { code, out, err } = run(&["doctor", "--region", "eu-west-1"], "");
+    assert_eq!(code, 2, "{err}");
+    assert!(err.contains("built without AWS"), "{err}");
+    for command in [
+        "aws securityhub describe-hub --region eu-west-1",
+        "aws cloudtrail get-trail-status --region eu-west-1 --name TRAIL_ARN",
+        "aws iam simulate-principal-policy",
+    ] {
+        assert!(out.contains(command), "{out}");
+    }
+    let lines: Vec<_> = out.lines().collect();
+    assert!(lines.chunks(2).all(|pair| matches!(pair, [what, command] if what.starts_with("? ") && command.trim_start().starts_with(['a', 'd']))), "{out}");
+}

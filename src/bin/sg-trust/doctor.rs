@@ -1,8 +1,12 @@
 //! `doctor`: says in words what is missing for the product to work here, and what it cannot tell.
 
+mod commands;
+
 use sg_trust::model::Region;
 use sg_trust::policy::Settings;
 
+#[cfg(not(feature = "aws"))]
+use self::commands::Place;
 use crate::region::parse_region;
 use crate::terminal::{Outcome, Terminal};
 
@@ -23,12 +27,28 @@ pub(crate) struct Arguments {
 
 #[cfg(not(feature = "aws"))]
 pub(crate) fn run(
-    _: &Arguments,
+    arguments: &Arguments,
     _: &Settings,
     _: bool,
-    _: &mut Terminal,
+    terminal: &mut Terminal,
 ) -> anyhow::Result<Outcome> {
-    anyhow::bail!("{}", crate::terminal::NOT_BUILT_IN)
+    let region = arguments.region.as_ref();
+    let place = Place {
+        partition: "aws".to_owned(),
+        region: region.map_or_else(|| "REGION".to_owned(), ToString::to_string),
+        account: "ACCOUNT".to_owned(),
+    };
+    let questions = commands::asked_with_aws(&place);
+    for question in questions.iter().chain(&commands::never_asked(&place)) {
+        terminal.print(&format!(
+            "?        {}\n         {}\n",
+            question.what, question.command
+        ))?;
+    }
+    anyhow::bail!(
+        "these are the commands that tell: {}",
+        crate::terminal::NOT_BUILT_IN
+    )
 }
 
 #[cfg(feature = "aws")]
@@ -58,6 +78,7 @@ mod live {
     use sg_trust::text::escape;
 
     use super::Arguments;
+    use super::commands::{self, Place};
     use crate::terminal::{Outcome, Terminal};
 
     const INTERFACES: &str = "ec2:DescribeNetworkInterfaces";
@@ -221,26 +242,13 @@ mod live {
 
     /// What nobody can tell from here, with the command that tells it.
     fn unknown(report: &mut Report, scope: &Scope) {
-        let region = &scope.region;
-        for (what, command) in [
-            (
-                "whether a trail logs write management events here: without one no event comes",
-                format!("aws cloudtrail describe-trails --region {region}, then aws cloudtrail get-trail-status and get-event-selectors --trail-name …"),
-            ),
-            (
-                "whether the rule on the default bus is enabled, and has the function as its target",
-                format!("aws events list-rules --region {region} --query \"Rules[?contains(EventPattern || '', 'AuthorizeSecurityGroupIngress')].[Name,State]\""),
-            ),
-            (
-                "whether the schedule of the sweep is enabled",
-                format!("aws scheduler list-schedules --region {region}"),
-            ),
-            (
-                "whether the function's own role may do the same: these were your credentials",
-                "aws iam simulate-principal-policy --policy-source-arn <the role's ARN> --action-names ec2:DescribeSecurityGroups securityhub:BatchImportFindings".to_owned(),
-            ),
-        ] {
-            report.unclear(what, &command);
+        let place = Place {
+            partition: scope.partition.to_string(),
+            region: scope.region.to_string(),
+            account: scope.account.to_string(),
+        };
+        for question in commands::never_asked(&place) {
+            report.unclear(&question.what, &question.command);
         }
     }
 }
