@@ -6,7 +6,7 @@
 //! | module | has |
 //! |---|---|
 //! | `groups` | the groups with their verdicts, in one order, whatever the order of the input |
-//! | `totals`, `sections`, `rest` | what the page shows |
+//! | `totals`, `sections`, `violations`, `rest` | what the page shows |
 //! | `near` | the groups nearest to one |
 //! | `picture` | the picture by hops from the internet |
 //! | `data` | what the script draws the neighbourhood of a group from |
@@ -33,6 +33,7 @@ mod rest;
 mod sections;
 mod text;
 mod totals;
+mod violations;
 
 pub use groups::{Evaluated, evaluate_all};
 
@@ -128,7 +129,7 @@ fn hash(text: &str) -> String {
     format!("sha256-{}", STANDARD.encode(Sha256::digest(text)))
 }
 
-/// Without the blanks that a thousand separators has: `1 234` groups.
+/// A number with its thousands apart.
 fn count(number: usize) -> String {
     let digits = number.to_string();
     let mut out = String::with_capacity(digits.len() + 3);

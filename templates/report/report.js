@@ -10,12 +10,23 @@
   };
   const reveal = (id) => { find(id).hidden = false; };
 
-  // Commands to copy.
-  for (const pre of all("pre:not(.settings)")) {
-    const box = make("div", { class: "copied" });
-    pre.replaceWith(box);
-    box.append(pre, make("button", { type: "button", "data-copy": "" }, "Copy"));
-  }
+  // What makes a part of the page handy comes when the part is near: there may be thousands.
+  const dress = (part) => {
+    for (const pre of all("pre", part)) {
+      const box = make("div", { class: "copied" });
+      pre.replaceWith(box);
+      box.append(pre, make("button", { type: "button", "data-copy": "" }, "Copy"));
+    }
+    const node = bySection.get(Number(part.id.slice(1)));
+    if (part.id && node !== undefined) find(".near", part).append(make("a", { href: "#around", "data-node": node }, "Show it in the picture"));
+  };
+  const bySection = new Map();
+  const parts = all(".removals > li, .finding");
+  const dressing = new IntersectionObserver((entries) => {
+    for (const { isIntersecting, target } of entries) if (isIntersecting) { dressing.unobserve(target); dress(target); }
+  }, { rootMargin: "1500px" });
+
+  const watch = () => { for (const part of parts) if (parts.length > 200) dressing.observe(part); else dress(part); };
   const select = (element) => getSelection().selectAllChildren(element);
   document.addEventListener("click", async ({ target }) => {
     if (!(target instanceof HTMLElement) || target.dataset.copy === undefined) return;
@@ -30,14 +41,14 @@
   const heads = all("#table thead th");
   const body = find("#table tbody");
   const ranks = ["FAILED", "EXEMPT", "PASSED", "CRITICAL", "HIGH", "MEDIUM", "LOW", ""];
-  const rows = [...body.rows].map((element) => ({ element, cells: null, text: null }));
-  const cells = (row) => row.cells ??= [...row.element.cells].map((cell) => cell.textContent.trim());
-  const text = (row) => row.text ??= cells(row).join(" ").toLowerCase();
+  const rows = [...body.rows].map((element) => ({ element, text: null }));
+  const cell = (row, at) => row.element.cells[at].textContent.trim();
+  const text = (row) => row.text ??= [...row.element.cells].map((one) => one.textContent).join(" ").toLowerCase();
   const selects = all("#filters select");
   for (const element of selects) {
     const at = heads.findIndex((head) => head.dataset.column === element.dataset.column);
     element.dataset.at = at;
-    const values = [...new Set(rows.map((row) => cells(row)[at]))].filter(Boolean);
+    const values = [...new Set(rows.map((row) => cell(row, at)))].filter(Boolean);
     const isRanked = heads[at].dataset.sort === "rank";
     values.sort(isRanked ? (a, b) => ranks.indexOf(a) - ranks.indexOf(b) : undefined);
     element.append(...values.map((value) => make("option", {}, value)));
@@ -47,7 +58,7 @@
     const chosen = selects.filter((element) => element.value !== "").map((element) => [element.dataset.at, element.value]);
     let shown = 0;
     for (const row of rows) {
-      const fits = chosen.every(([at, value]) => cells(row)[at] === value) && words.every((word) => text(row).includes(word));
+      const fits = chosen.every(([at, value]) => cell(row, at) === value) && words.every((word) => text(row).includes(word));
       if (fits) shown += 1;
       if (row.element.hidden === fits) row.element.hidden = !fits;
     }
@@ -57,6 +68,13 @@
   for (const element of selects) element.addEventListener("change", filter);
   filter();
   reveal("#filters");
+  // The words of all rows are gathered while nothing else is to be done, so that the first filter need not.
+  const gather = (deadline) => {
+    const left = rows.filter((row) => row.text === null);
+    while (left.length > 0 && deadline.timeRemaining() > 2) text(left.pop());
+    if (left.length > 0) requestIdleCallback(gather);
+  };
+  (globalThis.requestIdleCallback ?? (() => {}))(gather);
 
   const compare = {
     rank: (a, b) => ranks.indexOf(a) - ranks.indexOf(b),
@@ -71,7 +89,8 @@
     const order = head.getAttribute("aria-sort") === first ? other : first;
     const sign = order === "ascending" ? 1 : -1;
     for (const one of heads) one.setAttribute("aria-sort", one === head ? order : "none");
-    rows.sort((a, b) => sign * compare[head.dataset.sort](cells(a)[at], cells(b)[at]));
+    const keys = new Map(rows.map((row) => [row, cell(row, at)]));
+    rows.sort((a, b) => sign * compare[head.dataset.sort](keys.get(a), keys.get(b)));
     body.append(...rows.map((row) => row.element));
   };
   for (const head of heads) {
@@ -83,7 +102,7 @@
 
   // The neighbourhood of a group: sources at the left, targets at the right.
   const data = JSON.parse(find("#data").textContent);
-  if (data.nodes.length === 0) return;
+  if (data.nodes.length === 0) { watch(); return; }
   const sources = data.nodes.map(() => []);
   const targets = data.out.map((row, from) => {
     const edges = [];
@@ -228,13 +247,10 @@
     dragged = [event.clientX, event.clientY];
   });
   map.addEventListener("pointerup", () => { dragged = null; });
-  const bySection = new Map(data.nodes.map(([, , , section], node) => [section, node]));
-  for (const near of all(".finding > .near")) {
-    const node = bySection.get(Number(near.parentElement.id.slice(1)));
-    if (node !== undefined) near.append(make("a", { href: "#around", "data-node": node }, "Show it in the picture"));
-  }
+  data.nodes.forEach(([, , , section], node) => { if (section !== null) bySection.set(section, node); });
   document.addEventListener("click", ({ target }) => { if (target instanceof HTMLElement && target.dataset.node) show(Number(target.dataset.node)); });
   reveal("#around");
   const busiest = data.nodes.map((_, node) => sources[node].length * targets[node].length + targets[node].length + sources[node].length);
   show(busiest.indexOf(busiest.reduce((a, b) => Math.max(a, b))));
+  watch();
 })();

@@ -121,7 +121,7 @@ def test_the_neighbourhood_is_that_of_the_graph(organisation, visit, graph, name
 def test_a_section_leads_to_its_neighbourhood(organisation, visit):
     page = visit(organisation)
     section = page.locator("article.finding").filter(has_text="backup-agent").first
-    name = section.locator("h3 .name").inner_text()
+    name = section.locator("h3 bdi").inner_text()
     section.locator("a[data-node]").click()
     assert page.locator("#map g.chosen text").first.text_content() == name
 

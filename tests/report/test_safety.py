@@ -158,9 +158,10 @@ def test_a_name_turns_no_words_around_it(hostile):
     # What turns the direction of writing is written visibly, and letters that are written from the right are isolated.
     assert not re.search("[\u202a-\u202e\u2066-\u2069\u2028\u2029]", text)
     markup = re.sub(r"<(style|script|title)\b.*?</\1>", "", text, flags=re.S)
+    # In the picture each name is a text by itself.
+    markup = re.sub(r'<svg class="map".*?</svg>', "", markup, flags=re.S)
     outside = re.sub(r"<bdi>.*?</bdi>", "", re.sub(r'="[^"]*"', "", markup))
-    shown = re.sub(r"<svg class=\"map\".*?</svg>", "", outside, flags=re.S)
-    assert not re.search("[\u0590-\u05ff\ufb1d-\ufdff]", shown)
+    assert not re.search("[\u0590-\u05ff\ufb1d-\ufdff]", outside)
 
 
 def test_the_organisation_is_shown_without_a_word_to_the_console(organisation, visit):

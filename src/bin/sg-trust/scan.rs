@@ -48,8 +48,11 @@ pub(crate) struct Arguments {
     /// not be read whole loses its file.
     #[arg(long, value_name = "DIR")]
     save: Option<PathBuf>,
-    /// Keeps the network interfaces too: `graph` and `reach` learn from them who carries a group.
-    #[arg(long, requires = "save")]
+    /// Writes the HTML report of what was read, as the command `report` does; `-` is not allowed.
+    #[arg(long, value_name = "FILE")]
+    report: Option<String>,
+    /// Reads the network interfaces too: `graph`, `reach` and reports learn from them who carries a group.
+    #[arg(long, requires = "reads")]
     interfaces: bool,
     /// An account that is read through a role in it; may be repeated.
     #[arg(long = "account", value_name = "ACCOUNT", value_parser = parse_account, requires = "role_name", group = "whose")]

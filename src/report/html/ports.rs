@@ -18,16 +18,25 @@ impl HtmlSafe for PortsBar<'_> {}
 
 impl fmt::Display for PortsBar<'_> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let label = ranges(self.0);
         write!(
             formatter,
-            "<svg class=\"ports\" viewBox=\"0 0 65536 8\" preserveAspectRatio=\"none\" role=\"img\" aria-label=\"Open ports: {}\"><path d=\"",
-            ranges(self.0)
+            "<svg class=\"ports\" role=\"img\" aria-label=\"Open ports: {label}\">"
         )?;
         for (first, width) in drawn(self.0) {
-            write!(formatter, "M{first} 0h{width}v8h-{width}z")?;
+            match first {
+                0 => formatter.write_str("<rect ")?,
+                first => write!(formatter, "<rect x=\"{}%\" ", percent(first))?,
+            }
+            write!(formatter, "width=\"{}%\"/>", percent(width))?;
         }
-        formatter.write_str("\"/></svg>")
+        formatter.write_str("</svg>")
     }
+}
+
+/// So many ports of all.
+fn percent(ports: u32) -> f64 {
+    (f64::from(ports) / 65.536).round() / 10.0
 }
 
 /// What is drawn: where each piece begins and how wide it is. Pieces that cannot be told apart are one.

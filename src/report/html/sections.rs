@@ -7,24 +7,19 @@ use std::fmt;
 use askama::filters::HtmlSafe;
 
 use super::near::{Near, Neighbour};
-use super::ports::PortsBar;
 use super::text::{Id, Name, Text};
-use super::{Contents, Evaluated, count, plural};
+use super::violations::ViolationView;
+use super::{Contents, Evaluated, plural};
 use crate::graph::{Group, GroupIndex, Overview, SourceName};
-use crate::model::Traffic;
-use crate::policy::exemption::ExemptionMatch;
-use crate::policy::{OpenRule, Reason, Settings, Severity, Status, Violation};
-use crate::remediation::command::Fix;
+use crate::policy::{Severity, Status};
 use crate::report::graph::outside_name;
-use crate::report::prose::{
-    describe_allow, describe_exemption, describe_severity, describe_violation,
-};
 use crate::text::escape;
 
 /// How many neighbours a section names, and how many where there are so many sections that the page would grow large.
 const NAMED: usize = 12;
-const NAMED_OF_MANY: usize = 3;
+const NAMED_OF_MANY: usize = 2;
 const MANY_SECTIONS: usize = 400;
+const MANY_ROWS: usize = 2_000;
 
 #[derive(Debug)]
 pub(super) struct Sections<'a> {
@@ -77,19 +72,6 @@ pub(super) struct Detail<'a> {
     pub(super) internet: Option<String>,
     pub(super) reached_by: Neighbours<'a>,
     pub(super) reaches: Neighbours<'a>,
-}
-
-#[derive(Debug)]
-pub(super) struct ViolationView<'a> {
-    pub(super) is_exempt: bool,
-    pub(super) sentence: Text<String>,
-    pub(super) why: Text<String>,
-    pub(super) bar: PortsBar<'a>,
-    pub(super) rules: Vec<Text<String>>,
-    pub(super) exemptions: Vec<Text<String>>,
-    pub(super) authorize: Option<Text<String>>,
-    pub(super) revoke: Text<String>,
-    pub(super) note: Option<Text<String>>,
 }
 
 /// Groups near a group.
@@ -154,7 +136,23 @@ impl Level {
     }
 }
 
+/// Whether groups are of several Regions: one that all have stands at the top.
+fn has_several_regions(groups: &[Evaluated]) -> bool {
+    let first = groups.first().and_then(|one| one.region.as_ref());
+    groups.iter().any(|one| one.region.as_ref() != first)
+}
+
 impl<'a> Sections<'a> {
+    /// Whether there are so many sections that a browser had better not lay out all of them at once.
+    pub(super) fn is_many(&self) -> bool {
+        self.details.len() > MANY_SECTIONS
+    }
+
+    /// The same of the rows.
+    pub(super) fn has_many_rows(&self) -> bool {
+        self.rows.len() > MANY_ROWS
+    }
+
     pub(super) fn new(contents: &Contents<'a>, overview: &Overview<'_>, near: &Near<'a>) -> Self {
         let evaluated = contents.groups;
         let graph = contents.graph;
@@ -165,7 +163,7 @@ impl<'a> Sections<'a> {
         let mut sections = Self {
             rows: Vec::new(),
             details: Vec::new(),
-            has_regions: evaluated.iter().any(|one| one.region.is_some()),
+            has_regions: has_several_regions(evaluated),
             has_counts: overview.counts.is_some(),
             places: graph.groups().iter().map(place_of).collect(),
             evaluated,
@@ -348,113 +346,4 @@ fn places(one: &Evaluated, in_graph: Option<&Group>) -> Vec<Text<String>> {
         .flatten()
         .map(|piece| Text(escape(&piece).into_owned()))
         .collect()
-}
-
-impl<'a> ViolationView<'a> {
-    fn new(contents: &Contents<'_>, one: &'a Evaluated, violation: &'a Violation) -> Self {
-        let settings = contents.settings;
-        let fix = Fix::new(&one.group.group_id, violation, one.region.as_ref());
-        Self {
-            is_exempt: violation.exemption.is_some(),
-            sentence: Text(describe_violation(&one.group, violation)),
-            why: Text(why(settings, violation)),
-            bar: PortsBar(&violation.ports),
-            rules: violation
-                .rules
-                .iter()
-                .map(|rule| Text(rule_words(rule)))
-                .collect(),
-            exemptions: exemptions(contents, one, violation),
-            authorize: fix.authorize.map(Text),
-            revoke: Text(fix.revoke.join("\n")),
-            note: fix.note.map(Text),
-        }
-    }
-}
-
-/// Why it is a violation, and how severe.
-fn why(settings: &Settings, violation: &Violation) -> String {
-    let most = count(usize::from(settings.max_open_ports));
-    let open = match violation.reason {
-        Reason::AllTraffic => "No ports are given: every port is open.".to_owned(),
-        Reason::AllPorts => "Ports 0 to 65535 are given: every port is open.".to_owned(),
-        Reason::WideRange => {
-            format!("The range has more than the {most} ports that may be open (max_open_ports).")
-        }
-        Reason::SplitRanges => format!(
-            "Its rules together open more than the {most} ports that may be open (max_open_ports)."
-        ),
-    };
-    let severity = describe_severity(settings, violation);
-    format!("{open} Severity {}: {severity}.", violation.severity).replace('`', "")
-}
-
-/// `tcp 0-65535 over pcx-1 (peering deleted)`.
-fn rule_words(rule: &OpenRule) -> String {
-    let mut words = traffic_words(&rule.traffic);
-    if let Some(connection) = &rule.pair.peering_connection_id {
-        words += &format!(" over {}", escape(connection.as_str()));
-    }
-    if let Some(status) = rule.pair.stale_status() {
-        words += &format!(" (peering {})", escape(status));
-    }
-    words
-}
-
-/// `all traffic`, `all tcp ports`, `tcp 22-443`.
-fn traffic_words(traffic: &Traffic) -> String {
-    let name = match traffic.protocol.as_str() {
-        "-1" => None,
-        name @ ("tcp" | "udp" | "icmp" | "icmpv6") => Some(name.to_owned()),
-        number => Some(format!("protocol {}", escape(number))),
-    };
-    match (name, traffic.from_port, traffic.to_port) {
-        (None, None | Some(-1), None | Some(-1)) => "all traffic".to_owned(),
-        (Some(name), Some(0), Some(65_535)) => format!("all {name} ports"),
-        (Some(name), None, None) => name,
-        (name, from, to) => {
-            let name = name.unwrap_or_else(|| "every protocol, ports".to_owned());
-            let port =
-                |port: Option<i64>| port.map_or_else(|| "none".to_owned(), |port| port.to_string());
-            format!("{name} {}-{}", port(from), port(to))
-        }
-    }
-}
-
-/// The exemptions that match: the one that covers it, and those that would.
-fn exemptions(
-    contents: &Contents<'_>,
-    one: &Evaluated,
-    violation: &Violation,
-) -> Vec<Text<String>> {
-    let all = &contents.settings.exemptions;
-    let matched = violation
-        .matched
-        .iter()
-        .filter_map(|number| all.get(*number));
-    let words = matched.filter_map(|exemption| {
-        let id = escape(&exemption.id);
-        match exemption.consider(&one.group, violation, contents.today) {
-            ExemptionMatch::Covers if violation.exemption.as_ref() == Some(exemption) => {
-                let end = match exemption.until {
-                    Some(_) => "",
-                    None => ", without an end",
-                };
-                Some(format!(
-                    "Exemption {id}: {}{end}.",
-                    describe_exemption(exemption)
-                ))
-            }
-            ExemptionMatch::Covers | ExemptionMatch::Differs(_) => None,
-            ExemptionMatch::Exceeded => Some(format!(
-                "Exemption {id} does not reach as far: it allows only {}.",
-                describe_allow(&exemption.allow)
-            )),
-            ExemptionMatch::Ended(until) => Some(format!(
-                "Exemption {id} ended on {until}: {}.",
-                describe_exemption(exemption)
-            )),
-        }
-    });
-    words.map(Text).collect()
 }

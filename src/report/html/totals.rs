@@ -19,7 +19,7 @@ const MOST_WAYS: usize = 10;
 pub(super) struct Totals {
     pub(super) verdicts: Vec<Share>,
     pub(super) severities: Vec<Share>,
-    pub(super) places: String,
+    pub(super) places: Text<String>,
     pub(super) edges: String,
     pub(super) reached: String,
     pub(super) internet: String,
@@ -106,7 +106,7 @@ impl Totals {
                     .map(|status| (status.as_str(), of(status))),
             ),
             severities: shares(severities.map(|severity| (severity.as_str(), severe(severity)))),
-            places: places(contents),
+            places: Text(places(contents)),
             edges: edges(walk),
             reached: count(reached),
             internet: format!(
@@ -137,16 +137,20 @@ fn places(contents: &Contents<'_>) -> String {
         .filter_map(|one| one.group.vpc_id.as_ref())
         .collect();
     let mut words = plural(contents.groups.len(), "security group", "security groups");
-    for (number, before, one, several) in [
-        (accounts.len(), " of", "account", "accounts"),
-        (regions.len(), " in", "Region", "Regions"),
-        (vpcs.len(), ",", "VPC", "VPCs"),
-    ] {
-        if number > 0 {
-            words += before;
-            words += " ";
-            words += &plural(number, one, several);
-        }
+    let one_account = accounts.first().filter(|_| accounts.len() == 1);
+    let one_region = regions.first().filter(|_| regions.len() == 1);
+    match (accounts.len(), one_account) {
+        (0, _) => {}
+        (_, Some(account)) => words += &format!(" of account {account}"),
+        (several, None) => words += &format!(" of {}", plural(several, "account", "accounts")),
+    }
+    match (regions.len(), one_region) {
+        (0, _) => {}
+        (_, Some(region)) => words += &format!(" in {region}"),
+        (several, None) => words += &format!(" in {}", plural(several, "Region", "Regions")),
+    }
+    if !vpcs.is_empty() {
+        words += &format!(", {}", plural(vpcs.len(), "VPC", "VPCs"));
     }
     words
 }
