@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::groups::{from_itself, not_told, outside, state};
 use super::rules::Reader;
-use super::scope::{Assumptions, CHANGE_SET, GROUP, INGRESS, Resolved, Scope, VPC};
+use super::scope::{Assumptions, CHANGE_SET, Conditions, GROUP, INGRESS, Resolved, Scope, VPC};
 use super::template::{Parameters, Template};
 use super::{CloudFormationError, Reading};
 use crate::model::planned::{
@@ -342,6 +342,7 @@ struct Empty {
     template: Template,
     parameters: Parameters,
     assumed: Assumptions,
+    conditions: Conditions,
 }
 
 impl Default for Empty {
@@ -350,6 +351,7 @@ impl Default for Empty {
             template: Template::empty(),
             parameters: Parameters::new(),
             assumed: Assumptions::new(),
+            conditions: Conditions::new(),
         }
     }
 }
@@ -361,6 +363,7 @@ impl Empty {
                 template: &self.template,
                 parameters: &self.parameters,
                 assumed: &self.assumed,
+                conditions: &self.conditions,
             },
             file: None,
             rule,

@@ -2,8 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::conditions::conditions;
 use super::groups::{Groups, Made, groups};
-use super::scope::{Assumptions, Scope};
+use super::scope::{Assumptions, Conditions, Scope};
 use super::template::{Parameters, Template};
 use super::{CloudFormationError, Reading};
 use crate::model::planned::{
@@ -43,26 +44,36 @@ pub fn read_templates(given: Templates<'_>) -> Result<Reading, CloudFormationErr
         ));
     }
     let none = Assumptions::new();
-    let scope = |template, assumed| Scope {
-        template,
-        parameters,
-        assumed,
-    };
-    let notes = notes(scope(&after, &none));
-    let mut combinations = scope(&after, &none).combinations();
+    let mut combinations = combined(&after, parameters);
     if let Some((_, before)) = &before {
-        combinations = both(combinations, &scope(before, &none).combinations());
+        combinations = both(combinations, &combined(before, parameters));
     }
+    let notes = notes(Scope {
+        template: &after,
+        parameters,
+        assumed: &none,
+        conditions: &Conditions::new(),
+    });
+    let made = |file, template, assumed| {
+        let scope = Scope {
+            template,
+            parameters,
+            assumed,
+            conditions: &conditions(template, parameters, assumed),
+        };
+        groups(scope, file)
+    };
     let deployments = combinations.iter().map(|assumed| {
-        let made = groups(scope(&after, assumed), file);
-        let was = before
-            .as_ref()
-            .map(|(file, template)| groups(scope(template, assumed), file));
+        let after = made(file, &after, assumed);
+        let before = before.as_ref();
         Deployment {
             kind: DeploymentKind::Template,
-            not_read: made.not_read.clone(),
+            not_read: after.not_read.clone(),
             notes: notes.clone(),
-            groups: compared(was, made),
+            groups: compared(
+                before.map(|(file, template)| made(file, template, assumed)),
+                after,
+            ),
         }
     });
     let varying = varying(&combinations);
@@ -77,6 +88,18 @@ pub fn read_templates(given: Templates<'_>) -> Result<Reading, CloudFormationErr
             .map(|expression| unknown(expression))
             .collect(),
     })
+}
+
+/// The ways in which the conditions of a template may turn out.
+fn combined(template: &Template, parameters: &Parameters) -> Vec<Assumptions> {
+    let none = Assumptions::new();
+    let scope = Scope {
+        template,
+        parameters,
+        assumed: &none,
+        conditions: &conditions(template, parameters, &none),
+    };
+    scope.combinations()
 }
 
 /// Which defaults count.

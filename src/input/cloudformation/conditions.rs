@@ -3,29 +3,53 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::node::Node;
-use super::scope::{Assumptions, Resolved, Scope};
+use super::scope::{Assumptions, Conditions, Resolved, Scope};
+use super::template::{Parameters, Template};
 
 /// More combinations of what conditions depend on are not tried.
 const MOST_COMBINATIONS: usize = 64;
 
+/// Which conditions are met, where that is known. Those that ask for each other in a circle stay unknown.
+pub(super) fn conditions(
+    template: &Template,
+    parameters: &Parameters,
+    assumed: &Assumptions,
+) -> Conditions {
+    let mut known = Conditions::new();
+    loop {
+        let scope = Scope {
+            template,
+            parameters,
+            assumed,
+            conditions: &known,
+        };
+        let all = template.section("Conditions").iter();
+        let next: Conditions = all
+            .filter_map(|condition| {
+                let is_met = scope.is_met(&condition.value)?;
+                Some((condition.key.clone(), is_met))
+            })
+            .collect();
+        // What is known stays, so that each round but the last one adds some.
+        if next.len() <= known.len() {
+            return next;
+        }
+        known = next;
+    }
+}
+
 impl<'t> Scope<'t> {
     /// Whether a condition is met, where that is known.
     pub(super) fn condition(self, name: &str) -> Option<bool> {
-        self.condition_within(name, 16)
+        self.conditions.get(name).copied()
     }
 
-    fn condition_within(self, name: &str, depth: usize) -> Option<bool> {
-        // Conditions that ask for each other are an error of the template.
-        let depth = depth.checked_sub(1)?;
-        self.is_met(self.template.get("Conditions", name)?, depth)
-    }
-
-    fn is_met(self, node: &'t Node, depth: usize) -> Option<bool> {
+    fn is_met(self, node: &'t Node) -> Option<bool> {
         let function = node.only()?;
         let all = || function.value.items();
-        let met = |node| self.is_met(node, depth);
+        let met = |node| self.is_met(node);
         match function.key.as_str() {
-            "Condition" => self.condition_within(function.value.text()?, depth),
+            "Condition" => self.condition(function.value.text()?),
             "Fn::Not" => match all()? {
                 [one] => Some(!met(one)?),
                 _ => None,

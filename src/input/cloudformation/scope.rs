@@ -18,12 +18,17 @@ const GIVE: &str = "give the parameter's value with --parameters";
 /// What an unknown expression is taken for: one of the texts that it is compared with, or none of them.
 pub(super) type Assumptions = BTreeMap<String, Option<String>>;
 
+/// Whether conditions are met, as far as that is known.
+pub(super) type Conditions = BTreeMap<String, bool>;
+
 /// A template with what its values depend on.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Scope<'t> {
     pub(super) template: &'t Template,
     pub(super) parameters: &'t Parameters,
     pub(super) assumed: &'t Assumptions,
+    /// Those that are known.
+    pub(super) conditions: &'t Conditions,
 }
 
 /// A value at its outermost level.
@@ -158,9 +163,6 @@ impl<'t> Scope<'t> {
         let (id, attribute) = path.split_once('.')?;
         Some(match (self.template.resource(id)?, attribute) {
             (Resource { kind: GROUP, .. }, "GroupId" | "Id") => Resolved::Group(id.to_owned()),
-            (resource @ Resource { kind: GROUP, .. }, "VpcId") => {
-                self.member(resource.property("VpcId"))
-            }
             (Resource { kind: VPC, .. }, DEFAULT_GROUP) => Resolved::Group(path.to_owned()),
             _ => unknown(format!("!GetAtt {path}"), CHANGE_SET),
         })
@@ -274,7 +276,9 @@ impl<'t> Scope<'t> {
             _ => None,
         };
         let found = self.template.get("Mappings", &key(map)?)?;
-        Some(self.resolve(found.get(&key(first)?)?.get(&key(second)?)?))
+        // Mappings hold no functions.
+        let found = found.get(&key(first)?)?.get(&key(second)?)?;
+        found.only().is_none().then(|| self.resolve(found))
     }
 
     /// Whether the value of a parameter that must not be shown is somewhere in a node.

@@ -241,6 +241,20 @@ fn both_branches_of_a_condition_count() {
 }
 
 #[test]
+fn what_asks_for_itself_is_unknown() {
+    let text = "Conditions:\n  A: !Equals [!If [A, x, y], x]\n  B: !Not [!Condition C]\n  C: !Not [!Condition B]\nMappings:\n  M: {K: {L: !FindInMap [M, K, L]}}\nResources:\n  Db:\n    Type: AWS::EC2::SecurityGroup\n    Properties:\n      VpcId: !GetAtt Db.VpcId\n      SecurityGroupIngress:\n        - {IpProtocol: tcp, FromPort: !If [A, 0, 1], ToPort: !FindInMap [M, K, L], SourceSecurityGroupId: sg-0b}\n        - !If [B, {IpProtocol: -1, SourceSecurityGroupId: sg-0c}, !Ref 'AWS::NoValue']\n";
+    insta::assert_snapshot!(template(text, &[]), @"
+    Db CANNOT_TELL, before -, create, t.yaml:8
+      new? all-ports tcp from sg-0b: Db t.yaml:13
+      new? all-traffic -1 from ?: Db t.yaml:14
+      new? wide-range tcp from sg-0b: Db t.yaml:13
+      SecurityGroupIngress[0].ToPort = !FindInMap [M, K, L]: make a change set and give the answer of `aws cloudformation describe-change-set --include-property-values`
+      SecurityGroupIngress[1] = !If [B, {IpProtocol: -1, SourceSecurityGroupId: sg-0c}, !Ref AWS::NoValue]: make a change set and give the answer of `aws cloudformation describe-change-set --include-property-values`
+      Conditions = !If [A, x, y]: give the parameter's value with --parameters, or look at the change set
+    ");
+}
+
+#[test]
 fn a_resource_whose_condition_is_false_is_not_made() {
     let text = "Parameters:\n  Env: {Type: String, Default: dev}\nConditions:\n  IsProd: !Equals [!Ref Env, prod]\nResources:\n  Db:\n    Type: AWS::EC2::SecurityGroup\n  Rule:\n    Type: AWS::EC2::SecurityGroupIngress\n    Condition: IsProd\n    Properties: {GroupId: !Ref Db, IpProtocol: -1, SourceSecurityGroupId: !Ref Db}\n  Other:\n    Type: AWS::EC2::SecurityGroup\n    Condition: IsProd\n";
     insta::assert_snapshot!(template(text, &[]), @"
@@ -463,4 +477,55 @@ fn a_change_set_does_not_list_what_stays() {
       existing? all-traffic -1 from ?: sg-0c -
       its other rules = -: give the account's groups with --groups
     ");
+}
+
+/// Parts of templates, to be put together anyhow.
+const PARTS: [&str; 26] = [
+    "Resources:",
+    "  Db:",
+    "    Type: AWS::EC2::SecurityGroup",
+    "    Properties:",
+    "      SecurityGroupIngress:",
+    "        - {IpProtocol: -1, SourceSecurityGroupId: !Ref Db}",
+    "        - !If [A, !Ref Db, {}]",
+    "Conditions:",
+    "  A: !Equals [!Ref P, x]",
+    "  B: !And [!Condition A, !Condition B]",
+    "Parameters:",
+    "  P: {Type: String}",
+    "    GroupId: !GetAtt Db",
+    "!Sub '${",
+    "\\ud83d",
+    "\"\\ud83d\\ude00\"",
+    "&a [*a]",
+    "{{{",
+    "Fn::ForEach::X: [",
+    "Ref: Ref",
+    "Transform: !Sub '${P}'",
+    "? ",
+    "<<: *a",
+    "\t",
+    "'",
+    "Mappings: {A: {B: {C: !FindInMap [A, B, C]}}}",
+];
+
+proptest::proptest! {
+    #[test]
+    fn no_text_panics(
+        lines in proptest::collection::vec((0_usize..26, 0_usize..8), 0..14),
+        cut in 0_usize..400,
+    ) {
+        let text: String = lines
+            .iter()
+            .map(|(part, indent)| format!("{}{}\n", " ".repeat(*indent), PARTS[*part]))
+            .collect();
+        let text: String = text.chars().skip(cut % 7).collect();
+        let parameters = Parameters::new();
+        let given = Templates { template: ("t", &text), before: Some(("b", &text)), parameters: &parameters };
+        if let Ok(reading) = read_templates(given) {
+            told(&reading);
+        }
+        let _ = read_parameters("p", &text);
+        let _ = read_change_set("c", &text);
+    }
 }
