@@ -18,7 +18,7 @@
 //! | [`graph`] | who reaches what through groups that trust each other | policy, input |
 //! | [`plan`] | the verdict on groups of a deployment that has not happened yet | policy, graph |
 //! | [`finding`] | the result with its identity, lifecycle, attribution and fingerprint | policy, event |
-//! | [`remediation`] | the commands that mend a violation | policy |
+//! | [`remediation`] | the commands that mend a violation; plans, carried out and undone | policy |
 //! | [`report`] | sentences, and the formats: table, JSON, ASFF | finding, remediation |
 //! | [`engine`] | one invocation: read, decide, apply | finding |
 //! | `aws` | EC2, Security Hub and STS on the AWS SDK (feature `aws`) | engine, report |

@@ -1,6 +1,8 @@
 //! The undo file: a journal of JSON lines. The first line is the plan, whole; each call has a line before it and one
 //! after it. Whatever stops the program, what it may have done stands there.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 
 use super::plan::{DocumentError, PlanDocument};
@@ -98,6 +100,8 @@ pub struct Journal {
     pub plan: PlanDocument,
     pub is_undone: bool,
     steps: Vec<Step>,
+    /// The steps whose rules an undo took away, by their numbers.
+    withdrawn: BTreeSet<usize>,
 }
 
 /// A file that is no journal to go on with.
@@ -158,6 +162,7 @@ impl Journal {
             plan,
             is_undone: false,
             steps,
+            withdrawn: BTreeSet::new(),
         })
     }
 
@@ -230,8 +235,12 @@ impl Journal {
                 ..
             } => self.steps.get_mut(step)?.mark = Mark::Done(outcome, rule_id),
             Entry::Undoing | Entry::Undone => self.is_undone = true,
-            Entry::Restored { step, .. } | Entry::Withdrawn { step, .. } => {
+            Entry::Restored { step, .. } => {
                 self.steps.get(step)?;
+            }
+            Entry::Withdrawn { step, .. } => {
+                self.steps.get(step)?;
+                self.withdrawn.insert(step);
             }
         }
         Some(self)
@@ -267,6 +276,12 @@ impl Journal {
         };
         rule.description.as_deref() == Some(description_of(&self.run).as_str())
             || self.steps.iter().any(by_id)
+    }
+
+    /// Whether an undo took away the rule that a step made.
+    #[must_use]
+    pub fn is_withdrawn(&self, step: &Step) -> bool {
+        self.withdrawn.contains(&step.number)
     }
 
     /// The groups that it changes.

@@ -170,6 +170,20 @@ impl IngressRule {
         })
     }
 
+    /// Whether both may be the same rule, of which one does not tell the peering connection.
+    fn may_be(&self, other: &Self) -> bool {
+        if self.has_effect_of(other) {
+            return true;
+        }
+        let (Peer::Group(one), Peer::Group(another)) = (&self.peer, &other.peer) else {
+            return false;
+        };
+        let is_told =
+            one.peering_connection_id.is_some() && another.peering_connection_id.is_some();
+        let is_same_group = one.group_id.is_some() && one.group_id == another.group_id;
+        self.traffic.is_same_as(&other.traffic) && is_same_group && !is_told
+    }
+
     /// With what another description of the same rule knows and this one does not.
     #[must_use]
     fn completed_by(self, other: &Self) -> Self {
@@ -179,7 +193,9 @@ impl IngressRule {
                 owner_id: own.owner_id.or_else(|| other.owner_id.clone()),
                 group_name: own.group_name.or_else(|| other.group_name.clone()),
                 vpc_id: own.vpc_id.or_else(|| other.vpc_id.clone()),
-                peering_connection_id: own.peering_connection_id,
+                peering_connection_id: own
+                    .peering_connection_id
+                    .or_else(|| other.peering_connection_id.clone()),
                 peering_status: own.peering_status.or_else(|| other.peering_status.clone()),
             }),
             (peer, _) => peer,
@@ -235,18 +251,22 @@ impl GroupRules {
     pub fn joined(group: SecurityGroup, rules: Vec<IngressRule>) -> Result<Self, Disagreement> {
         let described = IngressRule::all_of(&group);
         let is_in = |rule: &IngressRule, all: &[IngressRule]| {
-            rule.peer.group().is_none() || all.iter().any(|other| other.has_effect_of(rule))
+            rule.peer.group().is_none() || all.iter().any(|other| other.may_be(rule))
         };
         let agree = rules.iter().all(|rule| is_in(rule, &described))
             && described.iter().all(|rule| is_in(rule, &rules));
         if !agree {
             return Err(Disagreement(group.group_id));
         }
-        let complete =
-            |rule: IngressRule| match described.iter().find(|other| other.has_effect_of(&rule)) {
+        let complete = |rule: IngressRule| {
+            let exactly = described.iter().find(|other| other.has_effect_of(&rule));
+            let mut perhaps = described.iter().filter(|other| other.may_be(&rule));
+            let only = perhaps.next().filter(|_| perhaps.next().is_none());
+            match exactly.or(only) {
                 Some(other) => rule.completed_by(other),
                 None => rule,
-            };
+            }
+        };
         let rules = rules.into_iter().map(complete).collect();
         Ok(Self::new(group, rules))
     }
@@ -280,5 +300,50 @@ impl GroupRules {
             .map(|(_, rule)| rule.clone())
             .chain(more.iter().cloned());
         Self::new(self.group.clone(), rules.collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::remediation::plan::tests::{from_group, group, rule};
+
+    fn described(rules: &[IngressRule]) -> SecurityGroup {
+        GroupRules::new(group("sg-0a"), rules.to_vec()).group
+    }
+
+    #[test]
+    fn what_the_answer_of_rules_lacks_is_taken_from_the_group() {
+        let whole = rule(2, from_group("sg-0b", Some("pcx-1")), "-1", None);
+        let bare = IngressRule {
+            description: None,
+            ..rule(2, from_group("sg-0b", None), "-1", None)
+        };
+        let joined =
+            GroupRules::joined(described(std::slice::from_ref(&whole)), vec![bare.clone()]);
+        assert_eq!(
+            joined.unwrap().rules.as_slice(),
+            std::slice::from_ref(&whole)
+        );
+        // Of two connections nobody knows which one it is.
+        let other = rule(4, from_group("sg-0b", Some("pcx-2")), "-1", None);
+        let joined = GroupRules::joined(described(&[whole, other]), vec![bare.clone()]);
+        assert_eq!(joined.unwrap().rules, [bare]);
+    }
+
+    #[test]
+    fn answers_of_different_moments_are_refused() {
+        let both = [
+            rule(1, from_group("sg-0b", None), "-1", None),
+            rule(2, from_group("sg-0c", None), "-1", None),
+        ];
+        for (group, rules) in [(&both[..1], &both[..]), (&both[..], &both[..1])] {
+            let joined = GroupRules::joined(described(group), rules.to_vec());
+            assert_eq!(joined, Err(Disagreement(GroupId::new("sg-0a"))));
+        }
+        let elsewhere = rule(1, from_group("sg-0b", Some("pcx-1")), "-1", None);
+        let over_another = rule(1, from_group("sg-0b", Some("pcx-2")), "-1", None);
+        assert!(GroupRules::joined(described(&[elsewhere]), vec![over_another]).is_err());
+        assert!(GroupRules::joined(described(&[]), Vec::new()).is_ok());
     }
 }

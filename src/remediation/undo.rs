@@ -94,6 +94,9 @@ fn missing_tags(wanted: &IngressRule, shown: &IngressRule) -> BTreeMap<String, S
 }
 
 fn withdraw(journal: &Journal, step: &Step, rules: &[&IngressRule]) -> Option<UndoAction> {
+    if journal.is_withdrawn(step) {
+        return None;
+    }
     match &step.mark {
         Mark::Done(Outcome::Authorized, Some(id)) => Some(UndoAction::Withdraw(id.clone())),
         Mark::Begun => {

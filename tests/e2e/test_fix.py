@@ -131,7 +131,9 @@ def test_plan_apply_undo_and_apply_again(group, run, aws):
     assert undone.returncode == 0, undone.stderr
     assert "new ids" in undone.stdout and "was sgr-" in undone.stdout
     assert group.rules() == before
-    assert run("undo", "undo.json", "--yes").returncode == 0 and group.rules() == before
+    count = len(writes(aws))
+    twice = run("undo", "undo.json", "--yes")
+    assert twice.returncode == 0 and "Nothing to undo" in twice.stdout and len(writes(aws)) == count and group.rules() == before
     refused = run(*apply(group))
     assert refused.returncode == 2 and "was undone" in refused.stderr and group.rules() == before
 
@@ -381,7 +383,7 @@ def test_text_of_others_is_shown_harmless(group, account, run):
 def test_the_function_has_no_code_that_changes_groups():
     from aws_stub import BINARY
 
-    marker = b"the operator's own credentials change security group rules"
+    marker = b"whoever runs this command needs the policy of docs/remediation.md"
     types = [b"AuthorizeSecurityGroupIngressInput", b"RevokeSecurityGroupIngressInput", b"CreateTagsInput"]
     tool, function = SG_TRUST.read_bytes(), BINARY.read_bytes()
     for text in (marker, *types):

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 
 import pytest
 from conftest import ROOT
@@ -49,6 +50,14 @@ def test_the_code_may_not_manage_network_interfaces(template):
     (denied,) = [one for one in statements(template, "used-by-lambda-itself") if one["Effect"] == "Deny"]
     assert actions(denied) == OF_LAMBDA["ManageNetworkInterfaces"]
     assert list(denied["Condition"]["ArnEquals"]) == ["lambda:SourceFunctionArn"]
+
+
+def test_nothing_that_is_deployed_may_change_a_security_group():
+    """`sg-trust fix` does, with an operator's own credentials. tests/e2e/test_fix.py shows that the function has no code for it either."""
+    files = [path for path in (ROOT / "infra").rglob("*") if path.is_file() and ".terraform" not in path.parts]
+    named = {name for path in files for name in re.findall(r"ec2:[A-Za-z*]+", path.read_text(errors="ignore"))}
+    changes = {name for name in named if not name.startswith("ec2:Describe")}
+    assert "ec2:DescribeSecurityGroups" in named and changes <= OF_LAMBDA["ManageNetworkInterfaces"]
 
 
 def test_only_what_has_no_resource_is_allowed_on_all(template):

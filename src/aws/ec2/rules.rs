@@ -12,8 +12,11 @@ use crate::model::{GroupId, NetworkInterface, RuleId};
 use crate::remediation::rule::{GroupRules, IngressRule, Peer};
 use crate::remediation::run::{CallFailure, Mode, RuleEdge};
 
+#[cfg(test)]
+mod tests;
+
 /// Stands in every binary that can change rules, and must not stand in the function's.
-const MARKER: &str = "the operator's own credentials change security group rules";
+const MARKER: &str = "whoever runs this command needs the policy of docs/remediation.md";
 /// The first pause before another attempt; each is twice as long as the one before.
 const PAUSE: Duration = Duration::from_millis(500);
 const LONGEST_PAUSE: Duration = Duration::from_secs(8);
@@ -93,8 +96,10 @@ impl Ec2 {
                     Err(CallFailure::NotFound)
                 }
                 Some("UnauthorizedOperation") => Err(CallFailure::Refused(format!(
-                    "ec2 {operation} is denied ({MARKER}): {}",
-                    super::describe(&error)
+                    "ec2 {operation} in account {}, region {}: {}: {MARKER}",
+                    self.scope.account,
+                    self.scope.region,
+                    super::describe(&error),
                 ))),
                 _ => Err(self.error(operation, error).into()),
             },

@@ -8,6 +8,7 @@ use sg_trust::policy::{ReferencedGroups, Settings, Status};
 use sg_trust::remediation::journal::{Action, Journal};
 use sg_trust::remediation::plan::document::Difference;
 use sg_trust::remediation::plan::{Plan, PlanDocument, Request};
+use sg_trust::remediation::rule::GroupRules;
 use sg_trust::remediation::run::{self, RunError};
 use sg_trust::report::fix::{self as text, count_of, describe_with_id};
 use sg_trust::report::prose::{describe_group, describe_violation};
@@ -50,7 +51,7 @@ pub(super) async fn run(
             )?;
             let request = document.request();
             let plan = check(&live, &request, &document, None).await?;
-            Run::new(&live, plan, document, request).await
+            Run::new(&live, plan, document, request).await?
         }
         (None, None) => {
             let request = arguments.request()?;
@@ -80,14 +81,27 @@ pub(super) async fn run(
 }
 
 impl Run {
-    async fn new(live: &Live<'_>, plan: Plan, expected: PlanDocument, request: Request) -> Self {
+    /// The plan is shown with the names of the sources, which no plan in a file has.
+    async fn new(
+        live: &Live<'_>,
+        plan: Plan,
+        expected: PlanDocument,
+        request: Request,
+    ) -> anyhow::Result<Self> {
+        let groups = plan.groups.iter().map(|group| {
+            let rules = group.revoke.iter().chain(&group.keeps);
+            GroupRules::new(group.group.clone(), rules.cloned().collect())
+        });
+        let targets = live.with_names(groups.collect()).await;
+        let none = ReferencedGroups::default();
+        let plan = live.planner(&request, &none).plan(&targets)?;
         let carriers = live.carriers(&plan).await;
-        Self {
+        Ok(Self {
             planned: Planned { plan, carriers },
             expected,
             request,
             begun: None,
-        }
+        })
     }
 }
 
@@ -131,7 +145,7 @@ async fn go_on(
     let request = plan.request();
     let expected = plan.clone();
     let plan = check(live, &request, &expected, Some(journal)).await?;
-    let run = Run::new(live, plan, expected, request).await;
+    let run = Run::new(live, plan, expected, request).await?;
     Ok(Run {
         begun: Some(begun),
         ..run
