@@ -84,8 +84,9 @@ class Stack:
     def getatt(self, argument):
         return self.attributes[".".join(argument)]
 
-    def sub(self, text):
-        return re.sub(r"\$\{([^}]+)\}", lambda found: str(self.reference(found[1])), text)
+    def sub(self, argument):
+        text, own = (argument, {}) if isinstance(argument, str) else argument
+        return re.sub(r"\$\{([^}]+)\}", lambda found: str(self.resolve(own[found[1]]) if found[1] in own else self.reference(found[1])), text)
 
     def equals(self, argument):
         left, right = map(self.resolve, argument)
@@ -132,7 +133,9 @@ def references(value):
             elif name == "Fn::GetAtt":
                 yield item[0]
             elif name == "Fn::Sub":
-                yield from (found.split(".")[0] for found in re.findall(r"\$\{([^}]+)\}", item))
+                text, own = (item, {}) if isinstance(item, str) else item
+                yield from (found.split(".")[0] for found in re.findall(r"\$\{([^}]+)\}", text) if found not in own)
+                yield from references(own)
             else:
                 if name == "Fn::If":
                     yield item[0]
