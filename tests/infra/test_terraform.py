@@ -80,12 +80,12 @@ def mirrors():
 
 
 class Terraform:
-    def __init__(self, folder):
+    def __init__(self, folder, module=MODULE):
         self.program = shutil.which("terraform")
         if not self.program:
             pytest.skip("terraform is missing: the module is not tested (https://developer.hashicorp.com/terraform/install)")
         self.module = folder / "module"
-        shutil.copytree(MODULE, self.module, ignore=shutil.ignore_patterns(".terraform*"))
+        shutil.copytree(module, self.module, ignore=shutil.ignore_patterns(".terraform*"))
         configuration = folder / "terraformrc"
         found = mirrors()
         configuration.write_text(f'provider_installation {{\n  filesystem_mirror {{\n    path = "{found[0]}"\n  }}\n}}\n' if found else "")
