@@ -210,6 +210,27 @@ def test_scan_keeps_what_it_read_for_every_other_command(moto_port, account, run
     assert refused.returncode == 2 and "--save" in refused.stderr
 
 
+def test_scan_writes_the_report_of_what_it_read(account, run, aws, tmp_path):
+    vpc = account.vpc()
+    web, db = (account.group(name, vpc) for name in ("web", "db"))
+    account.allow(db, web)
+    kept, live, again = tmp_path / "kept", tmp_path / "live.html", tmp_path / "again.html"
+    scanned = run("scan", "--save", str(kept), "--interfaces", "--report", str(live))
+    assert scanned.returncode == 1, scanned.stderr
+    assert f'data-group-id="{db}" data-verdict="FAILED"' in live.read_text()
+    # It is that of the files that it kept.
+    assert run("report", str(kept), "-o", str(again)).returncode == 0
+    assert live.read_text() == again.read_text()
+    # Without files too, and what could not be read stands in it.
+    denied = ec2_error(403, "UnauthorizedOperation", "no")
+    aws.fault = lambda operation, _: denied if operation == "DescribeSecurityGroups" else None
+    refused = run("scan", "--report", str(live))
+    assert refused.returncode == 2
+    assert "This report is incomplete" in live.read_text() and REGION in live.read_text()
+    nowhere = tmp_path / "none" / "report.html"
+    assert run("scan", "--report", str(nowhere)).returncode == 2
+
+
 def test_a_region_that_cannot_be_read_whole_loses_what_was_kept(account, run, aws, tmp_path):
     account.group("db")
     kept = tmp_path / "kept"

@@ -1,4 +1,4 @@
-//! A source of groups that keeps what it showed, for `scan --save`.
+//! A source of groups that keeps what it showed, for `scan --save` and `scan --report`.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
@@ -10,6 +10,8 @@ use sg_trust::engine::source::{
 };
 use sg_trust::input::SavedScope;
 use sg_trust::model::{AccountId, GroupId, GroupRule, Scope, SecurityGroup};
+
+use crate::report::Live;
 
 /// Another source, with the account's own groups that it showed.
 pub(crate) struct Recorder<S> {
@@ -72,26 +74,36 @@ impl<S: GroupSource + Sync> GroupSource for Recorder<S> {
     }
 }
 
-/// Keeps the groups that a sweep saw, and with them the network interfaces if they are wanted. Says what was kept.
-pub(crate) async fn keep(
+/// The groups that a sweep saw, and with them the network interfaces if they are wanted.
+pub(crate) async fn recorded(
     seen: &Recorder<Ec2>,
-    file: &SavedScope,
+    scope: &Scope,
     with_interfaces: bool,
-) -> anyhow::Result<String> {
+) -> anyhow::Result<Live> {
     let interfaces = if with_interfaces {
         let read = seen.source.interfaces().await;
         Some(read.context("the network interfaces could not be read (without --interfaces the groups are kept alone)")?)
     } else {
         None
     };
-    let groups = seen.groups();
-    file.write(&groups, interfaces.as_deref())?;
-    let and_interfaces = interfaces
+    Ok(Live {
+        region: scope.region.clone(),
+        groups: seen.groups(),
+        interfaces,
+    })
+}
+
+/// Keeps what was read. Says what was kept.
+pub(crate) fn keep(live: &Live, file: &SavedScope) -> anyhow::Result<String> {
+    file.write(&live.groups, live.interfaces.as_deref())?;
+    let and_interfaces = live
+        .interfaces
+        .as_ref()
         .map(|interfaces| format!(" and {} network interface(s)", interfaces.len()))
         .unwrap_or_default();
     Ok(format!(
         "{} has {} security group(s){and_interfaces}",
         file.path().display(),
-        groups.len()
+        live.groups.len()
     ))
 }

@@ -1,6 +1,6 @@
 //! `report`: one HTML file for whoever would rather look than read.
 
-use std::io::Write as _;
+use std::path::Path;
 
 use anyhow::Context as _;
 use jiff::Timestamp;
@@ -38,8 +38,8 @@ pub(crate) struct Arguments {
 }
 
 /// What the page says about itself.
-#[derive(Debug, clap::Args)]
-pub(crate) struct Page {
+#[derive(Debug, Default, clap::Args)]
+struct Page {
     /// The title of the report.
     #[arg(long, value_name = "TEXT")]
     title: Option<String>,
@@ -50,7 +50,7 @@ pub(crate) struct Page {
 
 impl Page {
     /// The day as of which exemptions have ended, in UTC.
-    pub(crate) fn today(&self) -> Date {
+    fn today(&self) -> Date {
         day_of(self.at.unwrap_or_else(Timestamp::now))
     }
 }
@@ -83,36 +83,35 @@ pub(crate) fn run(
             .read_with(policy, today, terminal, &mut |group, region| {
                 groups.push((group.clone(), region.cloned()));
             })?;
-    let report = Read {
+    let read = Read {
         groups,
         graph,
         troubles,
     };
-    report.write(&arguments.output, &arguments.page, policy, terminal)?;
+    let text = read.html(&arguments.page, policy)?;
+    if arguments.output == "-" {
+        terminal.print(&text)?;
+    } else {
+        write(Path::new(&arguments.output), &text)?;
+    }
     Ok(Outcome::Nothing)
 }
 
 /// What a report is made of.
-pub(crate) struct Read {
-    pub(crate) groups: Vec<(SecurityGroup, Option<Region>)>,
-    pub(crate) graph: TrustGraph,
-    pub(crate) troubles: Vec<String>,
+struct Read {
+    groups: Vec<(SecurityGroup, Option<Region>)>,
+    graph: TrustGraph,
+    troubles: Vec<String>,
 }
 
 impl Read {
-    /// Writes the report to a file, or to standard output for `-`.
-    pub(crate) fn write(
-        mut self,
-        output: &str,
-        page: &Page,
-        policy: &Settings,
-        terminal: &mut Terminal,
-    ) -> anyhow::Result<()> {
+    /// The report.
+    fn html(mut self, page: &Page, policy: &Settings) -> anyhow::Result<String> {
         let today = page.today();
         let groups = evaluate_all(policy, self.groups, today);
         // The order of the files does not show.
         self.troubles.sort();
-        let text = html(&Contents {
+        Ok(html(&Contents {
             settings: policy,
             groups: &groups,
             graph: &self.graph,
@@ -120,12 +119,51 @@ impl Read {
             at: page.at,
             today,
             troubles: &self.troubles,
-        })?;
-        if output == "-" {
-            terminal.results(false).write_all(text.as_bytes())?;
-            return Ok(());
-        }
-        std::fs::write(output, text)
-            .with_context(|| format!("{output}: the report cannot be written"))
+        })?)
     }
+}
+
+fn write(output: &Path, text: &str) -> anyhow::Result<()> {
+    let unwritable = || format!("{}: the report cannot be written", output.display());
+    std::fs::write(output, text).with_context(unwritable)
+}
+
+/// What `scan` read of a Region.
+#[cfg(feature = "aws")]
+pub(crate) struct Live {
+    pub(crate) region: Region,
+    pub(crate) groups: Vec<SecurityGroup>,
+    pub(crate) interfaces: Option<Vec<sg_trust::model::NetworkInterface>>,
+}
+
+/// Writes the report of live accounts, with what could not be read of it.
+#[cfg(feature = "aws")]
+pub(crate) fn write_live(
+    output: &Path,
+    policy: &Settings,
+    read: Vec<Live>,
+    failures: &[String],
+) -> anyhow::Result<()> {
+    let page = Page::default();
+    let mut builder = sg_trust::graph::Builder::new(policy, page.today());
+    let mut groups = Vec::new();
+    let mut troubles = failures.to_vec();
+    for live in read {
+        let region = live.region;
+        for group in live.groups {
+            if let Err(differs) = builder.group(&group, Some(region.clone())) {
+                troubles.push(format!("{region}: {differs}"));
+            }
+            groups.push((group, Some(region.clone())));
+        }
+        for interface in live.interfaces.into_iter().flatten() {
+            builder.interface(interface);
+        }
+    }
+    let report = Read {
+        groups,
+        graph: builder.finish(),
+        troubles,
+    };
+    write(output, &report.html(&page, policy)?)
 }

@@ -22,6 +22,7 @@ Examples:
   sg-trust scan --all-regions
   sg-trust scan --publish
   sg-trust scan --all-regions --save organisation --interfaces && sg-trust graph organisation
+  sg-trust scan --all-regions --interfaces --report report.html
   sg-trust scan --account 222222222222 --account 333333333333 --role-name audit/sg-trust-scan
   sg-trust scan --organization --role-name audit/sg-trust-scan --all-regions --save organisation
 
@@ -33,7 +34,7 @@ With --account or --organization the role in each account needs what reads, and 
 organizations:ListAccounts for --organization; your own account is read with your own credentials.";
 
 #[derive(Debug, clap::Args)]
-#[command(after_help = EXAMPLES)]
+#[command(after_help = EXAMPLES, group = clap::ArgGroup::new("keeps").multiple(true))]
 pub(crate) struct Arguments {
     /// The Regions; without any, that of the environment or the profile.
     #[arg(long = "region", value_name = "REGION", value_parser = parse_region)]
@@ -46,13 +47,13 @@ pub(crate) struct Arguments {
     publish: bool,
     /// Keeps the groups of each Region in DIR/ACCOUNT_REGION.json, which every other command reads. A Region that could
     /// not be read whole loses its file.
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", group = "keeps")]
     save: Option<PathBuf>,
-    /// Writes the HTML report of what was read, as the command `report` does; `-` is not allowed.
-    #[arg(long, value_name = "FILE")]
-    report: Option<String>,
-    /// Reads the network interfaces too: `graph`, `reach` and reports learn from them who carries a group.
-    #[arg(long, requires = "reads")]
+    /// Writes the HTML report of what was read, as the command `report` does.
+    #[arg(long, value_name = "FILE", group = "keeps")]
+    report: Option<PathBuf>,
+    /// Reads the network interfaces too: `graph`, `reach` and the report learn from them who carries a group.
+    #[arg(long, requires = "keeps")]
     interfaces: bool,
     /// An account that is read through a role in it; may be repeated.
     #[arg(long = "account", value_name = "ACCOUNT", value_parser = parse_account, requires = "role_name", group = "whose")]
@@ -108,6 +109,7 @@ async fn scan(
     use sg_trust::report::Format;
 
     use crate::output::Writer;
+    use crate::report::write_live;
 
     let format = arguments.format.format()?;
     let account = Account::sign_in(arguments.regions.first()).await?;
@@ -119,6 +121,7 @@ async fn scan(
     let mut failures = Vec::new();
     let mut usage = Usage::default();
     let mut said = Vec::new();
+    let mut live = Vec::new();
     let writer = Writer::new(format, terminal.results(format == Format::Table));
     for region in regions {
         let account = account.in_region(&region);
@@ -134,6 +137,7 @@ async fn scan(
         usage.join(&scanned.usage);
         said.extend(scanned.said);
         failures.extend(scanned.failures);
+        live.extend(scanned.live);
     }
     bar.finish_and_clear();
     let summary = writer.finish()?;
@@ -143,6 +147,9 @@ async fn scan(
     said.extend(one::alerts(policy, &accounts, usage));
     for message in said {
         terminal.say(&message);
+    }
+    if let Some(file) = &arguments.report {
+        write_live(file, policy, live, &failures)?;
     }
     for failure in failures {
         terminal.complain(&failure);

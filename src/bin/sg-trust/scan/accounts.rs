@@ -18,6 +18,7 @@ use sg_trust::report::{Format, Summary};
 use super::Arguments;
 use super::one::{self, Scanned};
 use crate::output::Writer;
+use crate::report::write_live;
 use crate::terminal::{Outcome, Results, Terminal};
 
 /// What came of one account in one Region, or of an account that could not be entered.
@@ -54,6 +55,7 @@ pub(super) async fn scan(
         .map(|entered| read(entered, arguments, policy))
         .buffered(at_once);
     let mut all = Scanned::default();
+    let mut live = Vec::new();
     let (mut done, mut failed) = (0_u64, 0_u64);
     let mut total = Summary::default();
     let mut printer = Printer::new(format, terminal);
@@ -67,6 +69,7 @@ pub(super) async fn scan(
         all.usage.join(&scanned.usage);
         all.said.extend(scanned.said);
         all.failures.extend(scanned.failures);
+        live.extend(scanned.live);
         if let Some(findings) = findings {
             done += 1;
             let mut summary = Summary::default();
@@ -88,6 +91,9 @@ pub(super) async fn scan(
     all.said.extend(one::alerts(policy, &accounts, usage));
     for message in &all.said {
         terminal.say(message);
+    }
+    if let Some(file) = &arguments.report {
+        write_live(file, policy, live, &all.failures)?;
     }
     for failure in &all.failures {
         terminal.complain(failure);

@@ -16,7 +16,8 @@ use sg_trust::policy::{Settings, day_of};
 use sg_trust::report::prose::describe_alert;
 
 use super::Arguments;
-use crate::recorder::{Recorder, keep};
+use crate::recorder::{Recorder, keep, recorded};
+use crate::report::Live;
 
 /// What came of a scan beside its findings.
 #[derive(Default)]
@@ -25,6 +26,8 @@ pub(super) struct Scanned {
     /// What was kept, and warnings.
     pub(super) said: Vec<String>,
     pub(super) failures: Vec<String>,
+    /// What was read, where a report is wanted of it.
+    pub(super) live: Option<Live>,
 }
 
 /// The Regions that are scanned in an account.
@@ -69,7 +72,7 @@ pub(super) async fn scan(
     let source = Recorder::new(
         account.source(Timeouts::SWEEP),
         account.scope(),
-        file.is_some(),
+        file.is_some() || arguments.report.is_some(),
     );
     let mut scanned = Scanned::default();
     let swept = async {
@@ -80,10 +83,14 @@ pub(super) async fn scan(
             .said
             .extend(warnings.map(|why| format!("{name}: {why}")));
         run.end?;
-        if let Some(file) = &file {
-            let kept = keep(&source, file, arguments.interfaces).await?;
-            scanned.said.push(kept);
+        if file.is_none() && arguments.report.is_none() {
+            return Ok(());
         }
+        let live = recorded(&source, account.scope(), arguments.interfaces).await?;
+        if let Some(file) = &file {
+            scanned.said.push(keep(&live, file)?);
+        }
+        scanned.live = arguments.report.is_some().then_some(live);
         anyhow::Ok(())
     };
     if let Err(error) = swept.await {

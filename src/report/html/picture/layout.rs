@@ -8,11 +8,11 @@ use crate::graph::TrustEdge;
 const BOX_WIDTH: usize = 188;
 const BOX_HEIGHT: usize = 42;
 const ROW: usize = 54;
-const COLUMN: usize = 262;
+const COLUMN: usize = 252;
 const TOP: usize = 34;
 const MARGIN: usize = 12;
 /// How much room the box of the internet takes at the left.
-const INTERNET: usize = 150;
+const INTERNET: usize = 142;
 const INTERNET_WIDTH: usize = 92;
 
 /// A box.
