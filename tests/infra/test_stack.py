@@ -7,10 +7,13 @@ EventBridge makes it.
 """
 
 import base64
+import functools
 import hashlib
+import http.server
 import itertools
 import json
 import platform
+import re
 import shutil
 import subprocess
 import threading
@@ -420,6 +423,41 @@ def test_wrong_parameters_are_refused_with_a_reason(copy, cloud, name, value):
     with pytest.raises(cloud.cloudformation.exceptions.ClientError) as refused:
         cloud.cloudformation.create_stack(StackName="refused", TemplateBody=copy.template, Parameters=given, Capabilities=["CAPABILITY_IAM"])
     assert refused.value.response["Error"]["Code"] == "ValidationError"
+
+
+def test_a_newcomer_deploys_a_release_without_rust(cloud, deployed, policy, tmp_path):
+    """What docs/deploy.md says under "From a release": the release's files from a web server, and nothing else."""
+    release = tmp_path / "v1"
+    release.mkdir()
+    package = release / f"sg-trust-lambda-{ARCHITECTURE}.zip"
+    subprocess.run(["python3", INFRA / "package.py", policy.parent / "sg-trust-lambda", "--output", package], check=True)
+    (release / "SHA256SUMS").write_text(f"{digest(package)}  {package.name}\n")
+    # What release.yml puts into sg-trust-deploy.tar.gz.
+    (names,) = re.findall(r"sg-trust-deploy\.tar\.gz HEAD (.+)", (ROOT / ".github/workflows/release.yml").read_text())
+    unpacked = tmp_path / "sg-trust"
+    unpacked.mkdir()
+    for name in names.split():
+        source = ROOT / name
+        shutil.copytree(source, unpacked / name, ignore=shutil.ignore_patterns(".terraform*")) if source.is_dir() else shutil.copy(source, unpacked / name)
+    handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory=tmp_path)
+    handler.log_message = lambda *_: None
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    tools = tmp_path / "tools"
+    tools.mkdir()
+    (tools / "aws").symlink_to(tool("aws", "awscli"))
+    variables = {**cloud.environment, "PATH": f"{tools}:/usr/bin:/bin"}
+    assert shutil.which("cargo", path=variables["PATH"]) is None
+    flag = "--x86-64 " if ARCHITECTURE == "x86_64" else ""
+    address = f"http://127.0.0.1:{server.server_port}/v1/{package.name}"
+    command = ["make", "deploy", f"ARGUMENTS=--region {REGION} --stack sg-trust-newcomer {flag}--package {address} FunctionName=sg-trust-newcomer SweepRate=rate(6 hours)"]
+    done = subprocess.run(command, cwd=unpacked, capture_output=True, text=True, env=variables)
+    server.shutdown()
+    assert done.returncode == 0, done.stderr
+    assert "has the SHA-256 that is expected" in done.stderr and "runs what was built" in done.stderr
+    assert cloud.outputs("sg-trust-newcomer")["FunctionName"] == "sg-trust-newcomer"
+    cloud.cloudformation.delete_stack(StackName="sg-trust-newcomer")
+    cloud.cloudformation.get_waiter("stack_delete_complete").wait(StackName="sg-trust-newcomer", WaiterConfig={"Delay": 1, "MaxAttempts": 60})
 
 
 class Load:
