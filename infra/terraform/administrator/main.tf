@@ -120,7 +120,7 @@ resource "aws_iam_role" "tell" {
 
 resource "aws_iam_role_policy" "tell" {
   #checkov:skip=CKV_AWS_355:The actions for the delivery of logs have no resource that could be named.
-  #checkov:skip=CKV_AWS_290:The same.
+  #checkov:skip=CKV_AWS_290:The actions for the delivery of logs take no condition that would narrow them.
   name = "tell"
   role = aws_iam_role.tell.id
 
@@ -156,7 +156,7 @@ resource "aws_iam_role_policy" "tell" {
 
 resource "aws_cloudwatch_log_group" "this" {
   #checkov:skip=CKV_AWS_158:It holds executions that failed, whose findings Security Hub holds anyway; CloudWatch Logs encrypts it with its own key.
-  #checkov:skip=CKV_AWS_338:How long is a parameter.
+  #checkov:skip=CKV_AWS_338:How long is a parameter; the findings in Security Hub are the record.
   name_prefix       = "/aws/vendedlogs/states/sg-trust-"
   retention_in_days = var.log_retention_days
 }
@@ -405,7 +405,7 @@ resource "aws_iam_role" "check_again" {
 
 resource "aws_iam_role_policy" "check_again" {
   #checkov:skip=CKV_AWS_355:The actions for the delivery of logs have no resource that could be named.
-  #checkov:skip=CKV_AWS_290:The same.
+  #checkov:skip=CKV_AWS_290:The actions for the delivery of logs take no condition that would narrow them.
   for_each = local.queues
 
   name = "check-again"
