@@ -6,13 +6,14 @@
 //! | `world` | its resources and its configuration, indexed |
 //! | `reference`, `resolve` | which groups an expression names |
 //! | `values` | the values of a resource, known and unknown |
-//! | `groups`, `rules`, `reader` | groups with inline rules, rules of their own |
+//! | `groups`, `inline`, `rules`, `reader` | groups with inline rules, rules of their own |
 //! | `unite` | both put together |
 //! | `sources` | positions, and what plans leave out, from the `.tf` files |
 
 mod advice;
 mod document;
 mod groups;
+mod inline;
 mod reader;
 mod reference;
 mod resolve;

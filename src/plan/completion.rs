@@ -256,10 +256,14 @@ impl<'a> Making<'_, 'a> {
                 group_id,
                 owner,
                 peering,
-            } => vec![GroupPair {
-                vpc_peering_connection_id: peering.clone(),
-                ..self.pair(group_id.clone(), owner.clone())
-            }],
+            } => match self.directory.address_of(group_id) {
+                // A group that is replaced has another id after the deployment.
+                Some(address) if peering.is_none() => vec![self.planned(address)],
+                _ => vec![GroupPair {
+                    vpc_peering_connection_id: peering.clone(),
+                    ..self.pair(group_id.clone(), owner.clone())
+                }],
+            },
             Who::Named { name, owner } => vec![GroupPair {
                 group_name: Some(name.clone()),
                 user_id: Some(owner.clone().unwrap_or_else(|| self.owner.clone())),
