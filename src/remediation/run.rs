@@ -52,8 +52,6 @@ pub enum RunError {
         "security group {0} has the rule to allow already, and EC2 does not show it yet: run the same command again in a minute"
     )]
     NotShown(GroupId),
-    #[error("security group {0} is gone: its rules cannot be given back")]
-    Gone(GroupId),
     #[error("the undo file cannot be written")]
     Log(#[from] io::Error),
 }
@@ -269,31 +267,33 @@ async fn look_until<E: RuleEdge>(
     Ok(today)
 }
 
+/// What undoing a run has to do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UndoPlan {
+    pub steps: Vec<UndoStep>,
+    /// Groups that are gone: their rules cannot be given back.
+    pub gone: Vec<GroupId>,
+}
+
 /// What undoing a run has to do, after a dry run of all of it.
 ///
 /// # Errors
-/// When a group is gone, EC2 does not answer, or would not allow a call.
-pub async fn plan_undo<E: RuleEdge>(
-    edge: &E,
-    journal: &Journal,
-) -> Result<Vec<UndoStep>, RunError> {
+/// When EC2 does not answer, or would not allow a call.
+pub async fn plan_undo<E: RuleEdge>(edge: &E, journal: &Journal) -> Result<UndoPlan, RunError> {
     let ids = journal.group_ids();
     let today = look_until(edge, &ids, LOOKS_IN_DOUBT, |today| {
         !undo::is_in_doubt(journal, today)
     })
     .await?;
     let steps = undo::steps(journal, &today);
-    let is_there = |id: &GroupId| today.iter().any(|target| target.group.group_id == *id);
-    if let Some(step) = steps.iter().find(|step| !is_there(&step.group_id)) {
-        return Err(RunError::Gone(step.group_id.clone()));
-    }
     for step in &steps {
         let made = with_patience(edge, async || {
             undo_call(edge, step, Mode::DryRun).await.map(drop)
         });
         accept_dry_run(made.await, undo_name(step), &step.group_id)?;
     }
-    Ok(steps)
+    let gone = undo::gone(journal, &today);
+    Ok(UndoPlan { steps, gone })
 }
 
 async fn undo_call<E: RuleEdge>(

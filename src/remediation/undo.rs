@@ -34,6 +34,9 @@ pub enum UndoAction {
 pub fn steps(journal: &Journal, today: &[GroupRules]) -> Vec<UndoStep> {
     let mut steps = Vec::new();
     for group_id in journal.group_ids() {
+        if !is_there(today, &group_id) {
+            continue;
+        }
         let rules = rules_of(today, &group_id);
         let undo = |step: &Step| {
             let action = match step.action {
@@ -52,6 +55,24 @@ pub fn steps(journal: &Journal, today: &[GroupRules]) -> Vec<UndoStep> {
         steps.extend(revoked.into_iter().chain(authorized).filter_map(undo));
     }
     steps
+}
+
+fn is_there(today: &[GroupRules], group_id: &GroupId) -> bool {
+    let mut groups = today.iter().map(|target| &target.group.group_id);
+    groups.any(|id| id == group_id)
+}
+
+/// The groups that are gone with rules that the run may have revoked.
+#[must_use]
+pub fn gone(journal: &Journal, today: &[GroupRules]) -> Vec<GroupId> {
+    let is_touched = |id: &GroupId| {
+        journal
+            .steps_of(id)
+            .any(|step| step.mark != Mark::Untouched)
+    };
+    let mut ids = journal.group_ids();
+    ids.retain(|id| is_touched(id) && !is_there(today, id));
+    ids
 }
 
 fn rules_of<'a>(today: &'a [GroupRules], group_id: &GroupId) -> Vec<&'a IngressRule> {
@@ -128,10 +149,11 @@ pub fn missing<'a>(journal: &'a Journal, today: &[GroupRules]) -> Vec<&'a Step> 
     let is_missing = |step: &&Step| {
         let was_revoked = matches!(step.mark, Mark::Done(Outcome::Revoked, _));
         let rules = rules_of(today, &step.group_id);
-        let is_there = rules.iter().any(|rule| {
+        let is_group_there = is_there(today, &step.group_id);
+        let is_shown = rules.iter().any(|rule| {
             rule.has_effect_of(&step.rule) && !(was_revoked && rule.rule_id == step.rule.rule_id)
         });
-        step.action == Action::Revoke && step.mark != Mark::Untouched && !is_there
+        step.action == Action::Revoke && step.mark != Mark::Untouched && is_group_there && !is_shown
     };
     journal.steps().iter().filter(is_missing).collect()
 }

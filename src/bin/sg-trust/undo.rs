@@ -55,7 +55,12 @@ async fn undo(arguments: &Arguments, terminal: &mut Terminal) -> anyhow::Result<
         "{path}: it is of another account, and the credentials are those of {own}"
     );
     let edge = account.source(Timeouts::SWEEP);
-    let steps = run::plan_undo(&edge, &journal).await?;
+    let run::UndoPlan { steps, gone } = run::plan_undo(&edge, &journal).await?;
+    for group in &gone {
+        terminal.complain(&format!(
+            "security group {group} is gone: its rules cannot be given back"
+        ));
+    }
     let count =
         |is_one: fn(&UndoAction) -> bool| steps.iter().filter(|step| is_one(&step.action)).count();
     let restored = count(|action| matches!(action, UndoAction::Restore(_)));
@@ -66,6 +71,9 @@ async fn undo(arguments: &Arguments, terminal: &mut Terminal) -> anyhow::Result<
         count_of(withdrawn, "rule"),
     );
     let place = format!("account {own}, Region {}", account.scope().region);
+    if steps.is_empty() && !gone.is_empty() {
+        return Ok(Outcome::Nothing);
+    }
     if steps.is_empty() {
         terminal.print(&format!(
             "Nothing to undo in {place}: every rule of {path} is there.\n"

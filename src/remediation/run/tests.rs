@@ -94,7 +94,8 @@ fn start_undo(world: &World, lines: &mut Lines) -> Result<Vec<RunError>, RunErro
     let (journal, whole) = Journal::parse(&lines.text).unwrap();
     lines.text.truncate(whole);
     block_on(async {
-        let steps = plan_undo(world, &journal).await?;
+        let UndoPlan { steps, gone } = plan_undo(world, &journal).await?;
+        assert!(gone.is_empty());
         undo(world, &journal, &steps, lines).await
     })
 }
@@ -300,6 +301,18 @@ fn a_quota_that_refuses_a_restored_rule_costs_no_access() {
     world.limit(usize::MAX);
     assert!(start_undo(&world, &mut lines).unwrap().is_empty());
     assert_eq!(effects(&world.rules()), effects(&open_world().rules()));
+}
+
+#[test]
+fn a_group_that_is_gone_is_told_and_nothing_is_made_for_it() {
+    let world = open_world();
+    let (document, mut lines) = planned(&world, &request("tcp:443")).unwrap();
+    start(&world, &document, &mut lines).unwrap();
+    world.delete();
+    let (journal, _) = Journal::parse(&lines.text).unwrap();
+    let plan = block_on(plan_undo(&world, &journal)).unwrap();
+    assert_eq!(plan.gone, journal.group_ids());
+    assert!(plan.steps.is_empty());
 }
 
 #[test]

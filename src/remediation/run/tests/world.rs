@@ -47,6 +47,7 @@ struct State {
     dry_runs: usize,
     meanwhile: Option<IngressRule>,
     most: usize,
+    is_gone: bool,
 }
 
 #[derive(Debug)]
@@ -136,6 +137,10 @@ impl World {
         self.0.borrow_mut().denied = Some(number);
     }
 
+    pub(super) fn delete(&self) {
+        self.0.borrow_mut().is_gone = true;
+    }
+
     pub(super) fn limit(&self, most: usize) {
         self.0.borrow_mut().most = most;
     }
@@ -179,6 +184,9 @@ impl RuleEdge for World {
                 return Err(CallFailure::Unavailable("busy".to_owned()));
             }
             Fault::KilledBefore | Fault::KilledAfter => return Err(killed()),
+        }
+        if state.is_gone {
+            return Ok(Vec::new());
         }
         let (looks, changes) = state.late;
         let back = if looks > 0 { changes } else { 0 };
