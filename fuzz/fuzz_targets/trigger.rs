@@ -32,6 +32,7 @@ fn check(trigger: &Trigger) {
             assert!(!targets.is_empty());
             targets.iter().for_each(check_target);
         }
+        Action::SweepAll => {}
         Action::Ignore(reason) => assert!(!reason.is_empty()),
         Action::Sweep(reason) => assert!(reason.as_ref().is_none_or(|reason| !reason.is_empty())),
     }
