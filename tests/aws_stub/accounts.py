@@ -15,7 +15,7 @@ from .hub import SecurityHub
 
 MOST_ACCOUNTS = 20
 NUMBERS = itertools.count()
-MEMBER_KEYS = "ASIAMEMBER"  # of assumed roles
+MEMBER_KEYS = "ASIAMEMBER"  # of the role that the central function assumes
 
 
 class Accounts:
@@ -59,7 +59,8 @@ class Accounts:
         if not member or account in self.roles_refused or role != f"role/{member.role}":
             return sts_error(403, "AccessDenied", f"User: {caller} is not authorized to perform: sts:AssumeRole on resource: {arn}")
         with self.lock:
-            key = f"{MEMBER_KEYS}{account}N{next(NUMBERS):06}"
+            keys = MEMBER_KEYS if member.role.endswith("sg-trust-member") else "ASIAROLE"
+            key = f"{keys}{account}N{next(NUMBERS):06}"
             self.keys[key] = account
         end = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(seconds=self.lifetime)
         name = member.role.rsplit("/", 1)[-1]

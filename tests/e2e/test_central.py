@@ -69,6 +69,7 @@ def whose(aws):
 
 
 def errors(function):
+    function.metrics()  # They are written last.
     return [line for line in map(json.loads, list(function.lines)) if line.get("level") == "ERROR"]
 
 

@@ -10,7 +10,7 @@ import yaml
 from conftest import INFRA, ROOT, environment, tool
 
 REGIONS = ("us-east-1", "us-gov-west-1", "cn-north-1")
-TEMPLATES = ("template.yaml", "stackset.yaml", "administrator.yaml")
+TEMPLATES = ("template.yaml", "stackset.yaml", "administrator.yaml", "central.yaml", "member.yaml")
 
 
 def cfn_lint(path, region):
