@@ -76,3 +76,26 @@ def test_interfaces_are_not_missed(account, aws, doctor):
     assert code == 0, out
     (place,) = [place for place, line in enumerate(out.splitlines()) if line.startswith("?") and "ec2:DescribeNetworkInterfaces" in line]
     assert "only `sg-trust scan --interfaces` needs it, never the function" in out.splitlines()[place + 1]
+
+
+def test_a_member_that_lacks_nothing(account, aws, doctor):
+    aws.accounts.add("222222222222")
+    code, out, err = doctor("--member", "222222222222")
+    assert (code, err) == (0, ""), out + err
+    assert f"ok       the role arn:aws:iam::222222222222:role/security/sg-trust-member can be assumed" in out
+    assert f"ok       Security Hub CSPM is enabled in account 222222222222, region {REGION}" in out
+    assert "securityhub:DescribeHub" not in out, "the member's role may not call it"
+    # Only what tells whose the credentials are was asked of the own account.
+    own = {call.operation for call in aws.calls if aws.accounts.of(call.access_key) == ACCOUNT}
+    assert own == {"GetCallerIdentity", "AssumeRole"}
+
+
+def test_what_a_member_lacks(account, aws, doctor):
+    member = aws.accounts.add("222222222222")
+    member.hub.is_on = False
+    code, out, _ = doctor("--member", "222222222222")
+    assert code == 1 and "Security Hub CSPM is not enabled in account 222222222222" in out
+    code, out, _ = doctor("--member", "333333333333")
+    assert code == 1 and "sts AssumeRole of arn:aws:iam::333333333333:role/security/sg-trust-member" in out and "infra/member.yaml" in out
+    code, _, err = doctor("--member", "222222222222", SG_TRUST_MEMBER_ROLE="/x")
+    assert code == 2 and "SG_TRUST_MEMBER_ROLE" in err

@@ -2,18 +2,20 @@
 
 mod commands;
 
-use sg_trust::model::Region;
+use sg_trust::model::{AccountId, Region};
 use sg_trust::policy::Settings;
 
 #[cfg(not(feature = "aws"))]
 use self::commands::Place;
 use crate::region::parse_region;
+use crate::scope::parse_account;
 use crate::terminal::{Outcome, Terminal};
 
 const EXAMPLES: &str = "\
 Examples:
   sg-trust doctor
   sg-trust doctor --region eu-west-1 --policy policy.toml
+  sg-trust doctor --member 222222222222
 
 Asks with your credentials, by dry runs; nothing is changed. Exits 1 if anything is missing.";
 
@@ -23,6 +25,10 @@ pub(crate) struct Arguments {
     /// The Region; without it that of the environment or the profile.
     #[arg(long, value_name = "REGION", value_parser = parse_region)]
     region: Option<Region>,
+    /// Looks at a member account of central mode, through the role that SG_TRUST_MEMBER_ROLE names (else
+    /// security/sg-trust-member). That role trusts the central function's role only: ask with its credentials.
+    #[arg(long, value_name = "ACCOUNT", value_parser = parse_account)]
+    member: Option<AccountId>,
 }
 
 #[cfg(not(feature = "aws"))]
@@ -36,7 +42,10 @@ pub(crate) fn run(
     let place = Place {
         partition: "aws".to_owned(),
         region: region.map_or_else(|| "REGION".to_owned(), ToString::to_string),
-        account: "ACCOUNT".to_owned(),
+        account: arguments
+            .member
+            .as_ref()
+            .map_or_else(|| "ACCOUNT".to_owned(), ToString::to_string),
     };
     let questions = commands::asked_with_aws(&place);
     for question in questions.iter().chain(&commands::never_asked(&place)) {
@@ -70,10 +79,11 @@ pub(crate) fn run(
 mod live {
     use std::fmt::Write as _;
 
+    use anyhow::Context as _;
     use owo_colors::OwoColorize as _;
     use sg_trust::aws::probe::{Probe, Probes};
-    use sg_trust::aws::{Account, describe};
-    use sg_trust::model::Scope;
+    use sg_trust::aws::{Account, MemberRole, describe};
+    use sg_trust::model::{AccountId, Scope};
     use sg_trust::policy::Settings;
     use sg_trust::text::escape;
 
@@ -82,6 +92,10 @@ mod live {
     use crate::terminal::{Outcome, Terminal};
 
     const INTERFACES: &str = "ec2:DescribeNetworkInterfaces";
+
+    const VARIABLE: &str = "SG_TRUST_MEMBER_ROLE";
+    /// The role of infra/member.yaml.
+    const MEMBER_ROLE: &str = "security/sg-trust-member";
 
     /// What was found out, line by line.
     #[derive(Default)]
@@ -135,18 +149,10 @@ mod live {
                     "credentials of account {}, partition {}; region {}",
                     scope.account, scope.partition, scope.region
                 ));
-                match account.clock_offset().await {
-                    Ok(offset) if offset.is_right() => report.good("the clock is EC2's"),
-                    Ok(offset) => report.missing(
-                        &offset.to_string(),
-                        "set it (ntp): no command publishes until then",
-                    ),
-                    Err(error) => report.unclear(&format!("the clock: {error}"), "try: date -u"),
+                match &arguments.member {
+                    None => own(&mut report, policy, &account).await,
+                    Some(id) => member(&mut report, policy, &account, id).await?,
                 }
-                let probes = account.probe().await;
-                hub(&mut report, scope, &probes);
-                permissions(&mut report, scope, policy, &probes);
-                unknown(&mut report, scope);
             }
         }
         report.good(match settings_are_given {
@@ -155,6 +161,81 @@ mod live {
         });
         terminal.print_coloured(&report.text)?;
         Ok(Outcome::of_failed(report.missing))
+    }
+
+    async fn own(report: &mut Report, policy: &Settings, account: &Account) {
+        let scope = account.scope();
+        match account.clock_offset().await {
+            Ok(offset) if offset.is_right() => report.good("the clock is EC2's"),
+            Ok(offset) => report.missing(
+                &offset.to_string(),
+                "set it (ntp): no command publishes until then",
+            ),
+            Err(error) => report.unclear(&format!("the clock: {error}"), "try: date -u"),
+        }
+        let probes = account.probe().await;
+        hub(report, scope, &probes);
+        permissions(report, scope, policy, &probes);
+        unknown(report, scope);
+    }
+
+    /// Reports what a member account of central mode lacks.
+    async fn member(
+        report: &mut Report,
+        policy: &Settings,
+        own: &Account,
+        id: &AccountId,
+    ) -> anyhow::Result<()> {
+        let name = std::env::var(VARIABLE).unwrap_or_else(|_| MEMBER_ROLE.to_owned());
+        let role = MemberRole::parse(&name).with_context(|| {
+            format!("{VARIABLE} is {name:?}: it must be the path and name of a role")
+        })?;
+        let account = match own.assume(id, &role).await {
+            Ok(account) => account,
+            Err(error) => {
+                report.missing(
+                    &format!("the role of the member: {error}"),
+                    "deploy infra/member.yaml there (its Region RoleRegion first), and ask with the credentials of the central function's role",
+                );
+                return Ok(());
+            }
+        };
+        let scope = account.scope();
+        report.good(&format!(
+            "the role {} can be assumed",
+            role.arn(&scope.partition, id)
+        ));
+        let mut probes = account.probe().await;
+        // The role may not call DescribeHub, which the function never does there: GetFindings tells the same.
+        if let Some(read) = probes.get("securityhub:GetFindings").cloned() {
+            probes.insert("securityhub:DescribeHub", read);
+        }
+        hub(report, scope, &probes);
+        probes.remove("securityhub:DescribeHub");
+        probes.remove(INTERFACES);
+        permissions(report, scope, policy, &probes);
+        let region = &scope.region;
+        for (what, command) in [
+            (
+                "whether a trail logs write management events there: without one no event comes",
+                format!("in the member: aws cloudtrail describe-trails --region {region}"),
+            ),
+            (
+                "whether its rule is enabled, and sends to the central queue of this Region",
+                format!(
+                    "in the member: aws events list-targets-by-rule --rule sg-trust-changes --region {region}"
+                ),
+            ),
+            (
+                "whether EventBridge can deliver there: what it cannot stands in the member's queue, with why",
+                format!(
+                    "in the member: aws sqs get-queue-attributes --attribute-names ApproximateNumberOfMessages --queue-url <UndeliveredQueueUrl> --region {region}"
+                ),
+            ),
+        ] {
+            report.unclear(what, &command);
+        }
+        Ok(())
     }
 
     /// Reports whether Security Hub CSPM is on.
