@@ -19,7 +19,7 @@
 //! | [`plan`] | the verdict on groups of a deployment that has not happened yet | policy, graph |
 //! | [`finding`] | the result with its identity, lifecycle, attribution and fingerprint | policy, event |
 //! | [`remediation`] | the commands that mend a violation; plans, carried out and undone | policy |
-//! | [`report`] | sentences, and the formats: table, JSON, ASFF | finding, remediation |
+//! | [`report`] | sentences, and the formats: table, JSON, ASFF, SARIF, OCSF … | finding, remediation |
 //! | [`engine`] | one invocation: read, decide, apply | finding |
 //! | `aws` | EC2, Security Hub and STS on the AWS SDK (feature `aws`) | engine, report |
 //! | `lambda` | the function: environment, handler, answer, log, metrics (feature `aws`) | engine, aws |

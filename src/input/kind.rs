@@ -19,9 +19,11 @@ const EVENTS: [(&str, &str); 6] = [
     ("configurationItem", "a notification of AWS Config"),
     ("configuration resourceType", "an item of AWS Config"),
 ];
-const TERRAFORM: &str = "a plan or state of Terraform, not groups as they are in EC2";
-const PLAN: &str = "a plan of Terraform, not groups as they are in EC2";
-const TEMPLATE: &str = "a template of CloudFormation, not groups as they are in EC2";
+const TERRAFORM: &str =
+    "a plan (for `sg-trust plan`) or a state of Terraform, not groups as they are in EC2";
+const PLAN: &str = "a plan of Terraform (for `sg-trust plan`), not groups as they are in EC2";
+const TEMPLATE: &str =
+    "a template of CloudFormation (for `sg-trust plan`), not groups as they are in EC2";
 const RULES: &str =
     "the answer of describe-security-group-rules, which has rules without their groups";
 /// Documents with neither groups nor events.

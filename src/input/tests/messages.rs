@@ -134,9 +134,9 @@ fn messages_tell_what_is_wrong_and_what_to_do() {
     > {"resourceType":"AWS::EC2::SecurityGroup","configuration":{}}
         f:1: it is an item of AWS Config: give it to `sg-trust targets` or `sg-trust replay`
     > {"format_version":"1.2","terraform_version":"1.9","planned_values":{}}
-        f:1: it is a plan or state of Terraform, not groups as they are in EC2: give the output of `aws ec2 describe-security-groups`
+        f:1: it is a plan (for `sg-trust plan`) or a state of Terraform, not groups as they are in EC2: give the output of `aws ec2 describe-security-groups`
     > {"AWSTemplateFormatVersion":"2010-09-09","Resources":{}}
-        f:1: it is a template of CloudFormation, not groups as they are in EC2: give the output of `aws ec2 describe-security-groups`
+        f:1: it is a template of CloudFormation (for `sg-trust plan`), not groups as they are in EC2: give the output of `aws ec2 describe-security-groups`
     > {"version":1,"policy":"x","groups":[]}
         f:1: it is a report of sg-trust: give the output of `aws ec2 describe-security-groups`
     > {"groupId":"sg-1","ipPermissions":[]}
