@@ -93,7 +93,7 @@ fn of_role(place: &Place) -> Vec<Question> {
     };
     vec![
         simulated(
-            "ec2:DescribeSecurityGroups ec2:DescribeSecurityGroupRules ec2:DescribeVpcs",
+            "ec2:DescribeSecurityGroups ec2:DescribeVpcs",
             &context("aws:RequestedRegion", region),
         ),
         simulated(
