@@ -68,8 +68,6 @@ RUNS = {
         "UseDualstackEndpoint": "true",
     },
 }
-# Terraform is called for each Region, and can make the name itself.
-ONLY_IN_THE_TEMPLATE = {"CodeBucketIsPrefix"}
 
 
 def mirrors():
@@ -103,6 +101,12 @@ class Terraform:
             [self.program, f"-chdir={self.module}", *arguments, "-no-color"], capture_output=True, text=True, env=self.environment, stdin=subprocess.DEVNULL
         )
 
+    def own_tests(self):
+        """What the module's own tests say: the summary, and the state of each run. Only those lines: each has 13 MB of schemas."""
+        done = self.run("test", "-json", "-verbose")
+        kept = [line for line in done.stdout.splitlines() if '"type":"test_state"' in line or '"type":"test_summary"' in line or '"@level":"error"' in line]
+        return [json.loads(line) for line in kept]
+
 
 @pytest.fixture(scope="module")
 def terraform(tmp_path_factory):
@@ -111,14 +115,10 @@ def terraform(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def tested(terraform):
-    """What the module's own tests say: the summary, and the state of each run. Only those lines: each has 13 MB of schemas."""
-    done = terraform.run("test", "-json", "-verbose")
-    kept = [line for line in done.stdout.splitlines() if '"type":"test_state"' in line or '"type":"test_summary"' in line or '"@level":"error"' in line]
-    return [json.loads(line) for line in kept]
+    return terraform.own_tests()
 
 
-@pytest.fixture(scope="module")
-def states(tested):
+def made(tested):
     """What each run of the module's own tests made: name of the run -> type of resource -> name -> values."""
     found = {}
     for message in tested:
@@ -128,6 +128,11 @@ def states(tested):
                 name = resource["name"] + (f".{resource['index']}" if isinstance(resource.get("index"), str) else "")
                 resources.setdefault(resource["type"], {})[name] = resource["values"]
     return found
+
+
+@pytest.fixture(scope="module")
+def states(tested):
+    return made(tested)
 
 
 def test_it_is_formatted(terraform):
@@ -311,21 +316,33 @@ def test_both_show_the_same(both):
     }
 
 
-def variables():
+def in_the_template(name):
+    """A name as the template spells it."""
+    return "".join(word.capitalize() for word in name.split("_"))
+
+
+def variables(module=MODULE):
     """Name -> default, of variables.tf."""
     found = {}
-    for name, body in re.findall(r'^variable "(\w+)" \{\n(.*?)^\}', (MODULE / "variables.tf").read_text(), re.M | re.S):
+    for name, body in re.findall(r'^variable "(\w+)" \{\n(.*?)^\}', (module / "variables.tf").read_text(), re.M | re.S):
         default = re.search(r"^  default\s+= (.*)$", body, re.M)
-        found["".join(word.capitalize() for word in name.split("_"))] = default and default[1].strip('"')
+        # A list without members is the template's empty text.
+        found[in_the_template(name)] = default and default[1].strip('"').replace("[]", "")
     return found
 
 
+def parameters(template):
+    """Name -> default, of the template. Terraform is called for each Region, and can make the bucket's name itself."""
+    return {name: str(one["Default"]) if "Default" in one else None for name, one in template["Parameters"].items() if name != "CodeBucketIsPrefix"}
+
+
+def outputs(module=MODULE):
+    return {in_the_template(name) for name in re.findall(r'^output "(\w+)"', (module / "outputs.tf").read_text(), re.M)}
+
+
 def test_both_take_the_same_parameters(template):
-    here = {name: str(one["Default"]) if "Default" in one else None for name, one in template["Parameters"].items() if name not in ONLY_IN_THE_TEMPLATE}
-    there = {name: "" if default == "[]" else default for name, default in variables().items()}
-    assert here == there
+    assert variables() == parameters(template)
 
 
 def test_both_answer_the_same(template):
-    there = re.findall(r'^output "(\w+)"', (MODULE / "outputs.tf").read_text(), re.M)
-    assert {"".join(word.capitalize() for word in name.split("_")) for name in there} == template["Outputs"].keys()
+    assert outputs() == template["Outputs"].keys()

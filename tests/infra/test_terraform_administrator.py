@@ -1,12 +1,11 @@
 """The Terraform module for the administrator account makes the same as administrator.yaml."""
 
 import json
-import re
 
 import cloudformation
 import pytest
 from conftest import INFRA
-from test_terraform import MODULE, Terraform, normal
+from test_terraform import MODULE, Terraform, normal, outputs, parameters, variables
 
 ADMINISTRATOR = MODULE / "administrator"
 PSEUDO = {"AWS::Partition": "aws-us-gov", "AWS::URLSuffix": "amazonaws.com", "AWS::Region": "us-gov-west-1", "AWS::AccountId": "123456789012", "AWS::StackName": "a"}
@@ -48,9 +47,7 @@ def terraform(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def tested(terraform):
-    done = terraform.run("test", "-json", "-verbose")
-    kept = [line for line in done.stdout.splitlines() if '"type":"test_state"' in line or '"type":"test_summary"' in line or '"@level":"error"' in line]
-    return [json.loads(line) for line in kept]
+    return terraform.own_tests()
 
 
 def test_its_own_tests_pass(tested):
@@ -130,10 +127,5 @@ def test_both_have_the_same_alarms_and_pictures(both):
 
 
 def test_both_take_the_same_parameters_and_answer_the_same(template):
-    found = {}
-    for name, body in re.findall(r'^variable "(\w+)" \{\n(.*?)^\}', (ADMINISTRATOR / "variables.tf").read_text(), re.M | re.S):
-        default = re.search(r"^  default\s+= (.*)$", body, re.M)
-        found["".join(word.capitalize() for word in name.split("_"))] = default and default[1].strip('"')
-    assert found == {name: str(one["Default"]) if "Default" in one else None for name, one in template["Parameters"].items()}
-    outputs = re.findall(r'^output "(\w+)"', (ADMINISTRATOR / "outputs.tf").read_text(), re.M)
-    assert {"".join(word.capitalize() for word in name.split("_")) for name in outputs} == template["Outputs"].keys()
+    assert variables(ADMINISTRATOR) == parameters(template)
+    assert outputs(ADMINISTRATOR) == template["Outputs"].keys()
