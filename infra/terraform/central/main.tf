@@ -172,7 +172,7 @@ resource "aws_iam_role_policy" "used_by_lambda_itself" {
 }
 
 resource "aws_kms_key" "this" {
-  #checkov:skip=CKV_AWS_33:The conditions name the organisation, the senders' role and SQS; a principal cannot be a role of every member.
+  # The conditions name the organisation, the senders' role and SQS; a principal cannot be a role of every member.
   description         = "Queues and log of the central function of sg-trust."
   enable_key_rotation = true
   tags                = { sg-trust = var.function_name }
