@@ -83,11 +83,7 @@ pub fn group_plan(plan: &GroupPlan, carriers: Option<&Carriers>) -> String {
         "FAILED".red().bold(),
     );
     if let Some(tag) = &plan.managed_by {
-        let why = format!(
-            "a tool keeps this group ({}): the rules come back",
-            escape(tag)
-        );
-        out += &labelled(Label::Careful, &why);
+        out += &labelled(Label::Careful, &describe_manager(tag));
     }
     for rule in &plan.authorize {
         out += &rule_line(Label::Allow, rule);
@@ -95,7 +91,7 @@ pub fn group_plan(plan: &GroupPlan, carriers: Option<&Carriers>) -> String {
     for mended in &plan.mended {
         out += &mended_by(plan, mended, carriers);
     }
-    out += &labelled(Label::Stays, &stays(plan));
+    out += &labelled(Label::Stays, &describe_stays(plan));
     for violation in &plan.exempt {
         let id = violation
             .exemption
@@ -109,7 +105,17 @@ pub fn group_plan(plan: &GroupPlan, carriers: Option<&Carriers>) -> String {
         );
         out += &labelled(Label::Stays, &text);
     }
-    out + &not_restored(plan)
+    let hard = describe_hard_to_restore(plan);
+    out + &hard.map_or_else(String::new, |text| labelled(Label::Careful, &text))
+}
+
+/// That a tool brings the rules back: the one that this tag tells.
+#[must_use]
+pub fn describe_manager(tag: &str) -> String {
+    format!(
+        "a tool keeps this group ({}): the rules come back",
+        escape(tag)
+    )
 }
 
 /// What a line of a plan is about.
@@ -152,7 +158,9 @@ fn labelled(label: Label, text: &str) -> String {
     format!("  {painted}{padding}{text}")
 }
 
-fn not_restored(plan: &GroupPlan) -> String {
+/// What `undo` may not be able to give back, if there is any.
+#[must_use]
+pub fn describe_hard_to_restore(plan: &GroupPlan) -> Option<String> {
     let rules: Vec<_> = plan.hard_to_restore().collect();
     let whys: BTreeSet<_> = rules
         .iter()
@@ -164,16 +172,14 @@ fn not_restored(plan: &GroupPlan) -> String {
             )
         })
         .collect();
-    if rules.is_empty() {
-        return String::new();
-    }
     let whys: Vec<_> = whys.into_iter().collect();
-    let text = format!(
-        "undo may not be able to give back {} of these: {}",
-        rules.len(),
-        whys.join(", ")
-    );
-    labelled(Label::Careful, &text)
+    (!rules.is_empty()).then(|| {
+        format!(
+            "undo may not be able to give back {} of these: {}",
+            rules.len(),
+            whys.join(", ")
+        )
+    })
 }
 
 fn mended_by(plan: &GroupPlan, mended: &Mended, carriers: Option<&Carriers>) -> String {
@@ -309,7 +315,8 @@ fn describe_peer(peer: &Peer) -> String {
 }
 
 /// What stays, counted: all of it stands in the plan as a file.
-fn stays(plan: &GroupPlan) -> String {
+#[must_use]
+pub fn describe_stays(plan: &GroupPlan) -> String {
     let of_groups = plan.keeps.iter().filter(|rule| rule.peer.group().is_some());
     let of_groups: Vec<_> = of_groups.collect();
     let of_others = plan.keeps.len() - of_groups.len();

@@ -7,6 +7,7 @@
 //! |---|---|
 //! | `groups` | the groups with their verdicts, in one order, whatever the order of the input |
 //! | `totals`, `sections`, `violations`, `rest` | what the page shows |
+//! | `plans` | what `fix` would do to a FAILED group |
 //! | `near` | the groups nearest to one |
 //! | `picture` | the picture by hops from the internet |
 //! | `data` | what the script draws the neighbourhood of a group from |
@@ -22,12 +23,14 @@ use sha2::{Digest as _, Sha256};
 use crate::config::WriteError;
 use crate::graph::{Overview, Trust, TrustGraph, Walk};
 use crate::policy::Settings;
+use crate::remediation::plan::PlanError;
 use crate::text::escape;
 
 mod data;
 mod groups;
 mod near;
 mod picture;
+mod plans;
 mod ports;
 mod rest;
 mod sections;
@@ -73,6 +76,8 @@ pub enum HtmlError {
     Template(#[from] askama::Error),
     #[error("the report's data cannot be written as JSON")]
     Json(#[from] serde_json::Error),
+    #[error("the report has no plan for a group")]
+    Plan(#[from] PlanError),
     #[error(transparent)]
     Settings(#[from] WriteError),
 }
@@ -102,7 +107,7 @@ pub fn html(contents: &Contents<'_>) -> Result<String, HtmlError> {
     let walk = Walk::new(contents.graph, Trust::Open, false);
     let overview = Overview::new(&walk, None);
     let near = Near::new(&walk);
-    let sections = Sections::new(contents, &overview, &near);
+    let sections = Sections::new(contents, &overview, &near)?;
     let page = Page {
         made_by: MADE_BY,
         script: SCRIPT,

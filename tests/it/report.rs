@@ -152,6 +152,127 @@ fn no_group_at_all_is_a_report_too() {
     assert!(out.contains("<h1>Nothing &lt;here&gt;</h1>"));
 }
 
+/// The section of a group, its markup taken out.
+fn section(page: &str, id: &str) -> String {
+    let (_, findings) = page.split_once("<section id=\"findings\"").unwrap();
+    let heading = format!("<span class=\"id\">{id}</span>");
+    let mut articles = findings.split("<article ").skip(1);
+    let article = articles.find(|article| article.contains(&heading)).unwrap();
+    let (article, _) = article.split_once("</article>").unwrap();
+    let pieces = article.split('<').map(|piece| piece.split_once('>'));
+    pieces.flatten().map(|(_, text)| text).collect()
+}
+
+fn interface(id: &str, groups: &[&str]) -> serde_json::Value {
+    let groups: Vec<_> = groups.iter().map(|id| json!({"GroupId": id})).collect();
+    json!({"NetworkInterfaceId": format!("eni-{id}"), "Attachment": {"InstanceId": format!("i-{id}")},
+        "OwnerId": "1", "VpcId": "vpc-1", "Groups": groups})
+}
+
+fn in_vpc(id: &str, permissions: serde_json::Value) -> serde_json::Value {
+    json!({"GroupId": id, "OwnerId": "1", "VpcId": "vpc-1", "IpPermissions": permissions})
+}
+
+fn all_from(pairs: &[serde_json::Value]) -> serde_json::Value {
+    json!({"IpProtocol": "-1", "UserIdGroupPairs": pairs})
+}
+
+fn pair(id: &str) -> serde_json::Value {
+    json!({"GroupId": id, "UserId": "1"})
+}
+
+#[test]
+fn a_section_tells_the_plan_what_stays_and_who_loses_access() {
+    let narrow = json!({"IpProtocol": "tcp", "FromPort": 443, "ToPort": 443, "UserIdGroupPairs": [pair("sg-2"), pair("sg-3")]});
+    let internet = json!({"IpProtocol": "tcp", "FromPort": 80, "ToPort": 80, "UserIdGroupPairs": [], "IpRanges": [{"CidrIp": "0.0.0.0/0"}]});
+    let groups = json!([
+        in_vpc(
+            "sg-1",
+            json!([
+                all_from(&[pair("sg-2")]),
+                all_from(&[pair("sg-9")]),
+                narrow,
+                internet
+            ])
+        ),
+        in_vpc("sg-2", json!([all_from(&[pair("sg-2")])])),
+        in_vpc("sg-3", json!([all_from(&[pair("sg-1")])])),
+    ]);
+    let interfaces = [interface("a", &["sg-2"]), interface("b", &["sg-2", "sg-3"])];
+    let with = json!({"SecurityGroups": groups, "NetworkInterfaces": interfaces});
+    let page = on(&with, &[]).out;
+    let target = section(&page, "sg-1");
+    for told in [
+        "Rule to revoke: all traffic. 2 machines lose access.",
+        "Rule to revoke: all traffic. Who loses access is not known: the source or its network interfaces were not read.",
+        "Plan: revoke 2 rules; then the group is PASSED. Stays: 2 rules from 2 security groups, 1 rule from addresses.",
+    ] {
+        assert!(target.contains(told), "{told}\n{target}");
+    }
+    assert!(section(&page, "sg-2").contains("2 machines lose access to each other."));
+    let unused = section(&page, "sg-3");
+    assert!(
+        unused.contains("Nobody loses access: no machine carries the source."),
+        "{unused}"
+    );
+    assert!(
+        unused.contains("Stays: nothing: it has no other ingress rule."),
+        "{unused}"
+    );
+    let page = on(&json!({"SecurityGroups": groups}), &[]).out;
+    assert!(!page.contains("access."), "nobody knows who carries what");
+}
+
+#[test]
+fn a_plan_warns_of_a_tool_and_of_what_undo_cannot_give_back() {
+    let stale = json!({"GroupId": "sg-2", "UserId": "1", "VpcPeeringConnectionId": "pcx-1", "PeeringStatus": "deleted"});
+    let mut kept = in_vpc("sg-1", json!([all_from(&[stale])]));
+    kept["Tags"] = json!([{"Key": "aws:cloudformation:stack-name", "Value": "<b>net"}]);
+    let mut own = in_vpc("sg-2", json!([all_from(&[pair("sg-3")])]));
+    own["Tags"] = json!([{"Key": "terraform", "Value": "false"}]);
+    let page = on(&json!({"SecurityGroups": [kept, own]}), &[]).out;
+    let section_of_stack = section(&page, "sg-1");
+    for told in [
+        "Nobody loses access: the peering connection does not work any more.",
+        "Careful: a tool keeps this group (aws:cloudformation:stack-name=&lt;b&gt;net): the rules come back, so change it there.",
+        "Careful: undo may not be able to give back 1 of these: the peering connection is deleted.",
+    ] {
+        assert!(
+            section_of_stack.contains(told),
+            "{told}\n{section_of_stack}"
+        );
+    }
+    assert!(!section(&page, "sg-2").contains("Careful"));
+}
+
+#[test]
+fn what_an_exempt_violation_needs_stays_in_the_plan() {
+    let folder = tempfile::tempdir().unwrap();
+    let policy = folder.path().join("policy.toml");
+    let settings = "max_open_ports = 100\n[[exemption]]\nid = \"dns\"\nreason = \"resolvers answer here\"\ntarget = { id = \"sg-1\" }\nsource = \"any\"\nallow = { protocol = \"udp\", ports = [[1, 200]] }\n";
+    fs::write(&policy, settings).unwrap();
+    let policy = ["--policy", policy.to_str().unwrap()];
+    let rule = |protocol: &str, from: u16, to: u16| json!({"IpProtocol": protocol, "FromPort": from, "ToPort": to, "UserIdGroupPairs": [pair("sg-2")]});
+    let exempt = in_vpc("sg-1", json!([rule("udp", 1, 200)]));
+    let Run { out, err, .. } = on(&json!({"SecurityGroups": [exempt]}), &policy);
+    assert_eq!(err, "");
+    let exempt = section(&out, "sg-1");
+    assert!(exempt.contains("Its rule: udp 1-200."), "{exempt}");
+    assert!(
+        !exempt.contains("Plan:") && !exempt.contains("Rule to revoke"),
+        "{exempt}"
+    );
+    let both = in_vpc("sg-1", json!([rule("udp", 1, 200), rule("tcp", 1, 200)]));
+    let both = section(&on(&json!({"SecurityGroups": [both]}), &policy).out, "sg-1");
+    for told in [
+        "Its rule: udp 1-200.",
+        "Rule to revoke: tcp 1-200.",
+        "Plan: revoke 1 rule; then the group is EXEMPT. Stays: 1 rule from 1 security group.",
+    ] {
+        assert!(both.contains(told), "{told}\n{both}");
+    }
+}
+
 fn holds_the_report(program: &str) -> bool {
     let program = fs::read(program).unwrap();
     memchr::memmem::find(&program, MARKER).is_some()

@@ -7,11 +7,13 @@ use std::fmt;
 use askama::filters::HtmlSafe;
 
 use super::near::{Near, Neighbour};
+use super::plans::{GroupFix, PlanView};
 use super::text::{Id, Name, Text};
 use super::violations::ViolationView;
 use super::{Contents, Evaluated, plural};
 use crate::graph::{Group, GroupIndex, Overview, SourceName};
-use crate::policy::{Severity, Status};
+use crate::policy::{ReferencedGroups, Severity, Status};
+use crate::remediation::plan::PlanError;
 use crate::report::graph::outside_name;
 use crate::text::escape;
 
@@ -27,6 +29,8 @@ pub(super) struct Sections<'a> {
     pub(super) details: Vec<Detail<'a>>,
     pub(super) has_regions: bool,
     pub(super) has_counts: bool,
+    /// How many neighbours a section names.
+    named: usize,
     /// For each group of the graph its place among the evaluated, which is the number of its section.
     places: Vec<Option<usize>>,
     evaluated: &'a [Evaluated],
@@ -69,6 +73,8 @@ pub(super) struct Detail<'a> {
     pub(super) name: Option<Name<'a>>,
     pub(super) places: Vec<Text<String>>,
     pub(super) violations: Vec<ViolationView<'a>>,
+    /// Of a FAILED group.
+    pub(super) plan: Option<PlanView>,
     pub(super) internet: Option<String>,
     pub(super) reached_by: Neighbours<'a>,
     pub(super) reaches: Neighbours<'a>,
@@ -153,14 +159,32 @@ impl<'a> Sections<'a> {
         self.rows.len() > MANY_ROWS
     }
 
-    pub(super) fn new(contents: &Contents<'a>, overview: &Overview<'_>, near: &Near<'a>) -> Self {
+    /// # Errors
+    /// When no plan can be made.
+    pub(super) fn new(
+        contents: &Contents<'a>,
+        overview: &Overview<'_>,
+        near: &Near<'a>,
+    ) -> Result<Self, PlanError> {
         let evaluated = contents.groups;
+        let mut referenced = ReferencedGroups::default();
+        for one in evaluated {
+            referenced.add(contents.settings, &one.group);
+        }
         let graph = contents.graph;
         let place_of = |group: &Group| {
             let key = (&group.group_id, group.owner_id.as_ref());
             evaluated.binary_search_by(|one| one.key().cmp(&key)).ok()
         };
+        let not_passed = evaluated
+            .iter()
+            .filter(|one| one.verdict.status != Status::Passed);
         let mut sections = Self {
+            named: if not_passed.count() > MANY_SECTIONS {
+                NAMED_OF_MANY
+            } else {
+                NAMED
+            },
             rows: Vec::new(),
             details: Vec::new(),
             has_regions: has_several_regions(evaluated),
@@ -184,24 +208,17 @@ impl<'a> Sections<'a> {
             };
             (rank, Reverse(one.verdict.severity), *place)
         });
-        let not_passed = order
-            .iter()
-            .filter(|(_, one)| one.verdict.status != Status::Passed);
-        let most = if not_passed.count() > MANY_SECTIONS {
-            NAMED_OF_MANY
-        } else {
-            NAMED
-        };
         for (place, one) in order {
             let index = in_graph.get(place).copied().flatten();
             let row = Row::new(place, one, index, overview);
             if row.anchor.is_some() {
-                let detail = sections.detail(contents, &row, one, index, near, most);
+                let plan = GroupFix::new(contents, &referenced, one)?;
+                let detail = sections.detail(contents, &row, one, plan.as_ref(), index, near);
                 sections.details.push(detail);
             }
             sections.rows.push(row);
         }
-        sections
+        Ok(sections)
     }
 
     /// The evaluated group of a place of the graph.
@@ -221,10 +238,11 @@ impl<'a> Sections<'a> {
         contents: &Contents<'a>,
         row: &Row<'a>,
         one: &'a Evaluated,
+        plan: Option<&GroupFix>,
         index: Option<GroupIndex>,
         near: &Near<'a>,
-        most: usize,
     ) -> Detail<'a> {
+        let most = self.named;
         let group = index.and_then(|index| contents.graph.group(index));
         let neighbours = |count: Option<u32>, found: Vec<Neighbour>| {
             let named = found
@@ -251,8 +269,9 @@ impl<'a> Sections<'a> {
             places: places(one, group),
             violations: violations
                 .into_iter()
-                .map(|violation| ViolationView::new(contents, one, violation))
+                .map(|violation| ViolationView::new(contents, one, violation, plan))
                 .collect(),
+            plan: plan.map(|plan| plan.view(&one.verdict.violations, one.region.as_ref())),
             internet: row.hops.map(|hops| match hops {
                 0 => "It faces the internet.".to_owned(),
                 hops => format!(

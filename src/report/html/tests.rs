@@ -43,7 +43,7 @@ fn named(text: &str) -> Vec<SecurityGroup> {
         {"IpProtocol": "-1", "UserIdGroupPairs": [pair, other]},
         {"IpProtocol": "tcp", "FromPort": 443, "ToPort": 443, "IpRanges": [{"CidrIp": "0.0.0.0/0"}], "PrefixListIds": [{"PrefixListId": text}]},
     ]);
-    let tags = serde_json::json!({"Name": text});
+    let tags = serde_json::json!([{"Key": "aws:cloudformation:stack-name", "Value": text}]);
     vec![
         group(
             serde_json::json!({"GroupId": "sg-1", "GroupName": text, "OwnerId": text, "VpcId": text, "IpPermissions": permissions, "Tags": tags}),
@@ -144,6 +144,64 @@ proptest! {
             group.ip_permissions.reverse();
         }
         prop_assert_eq!(page(&settings, groups, None), before);
+    }
+}
+
+/// What a section says of a plan, without who loses access.
+fn told(plan: &crate::remediation::plan::GroupPlan) -> String {
+    format!(
+        "<b>Plan:</b> revoke {}; then the group is {}. Stays: {}.",
+        crate::report::fix::count_of(plan.revoke.len(), "rule"),
+        plan.after,
+        crate::report::fix::describe_stays(plan)
+    )
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(96))]
+
+    #[test]
+    fn a_section_has_the_plan_of_fix_and_a_command_for_each_of_its_rules(seed in prop::collection::vec((0_u8..3, 0_u8..6, 0_u16..4, 0_u16..4), 1..8), exempt in any::<bool>()) {
+        let bounds = [0_u16, 60, 32_000, 65_535];
+        let permissions: Vec<_> = seed.iter().map(|(source, kind, from, to)| {
+            let protocol = ["-1", "tcp", "udp", "-1", "tcp", "udp"][usize::from(*kind)];
+            let (from, to) = (bounds[usize::from(*from.min(to))], bounds[usize::from(*from.max(to))]);
+            let pairs = serde_json::json!([{"GroupId": format!("sg-{source}"), "UserId": "1"}]);
+            match kind {
+                0 => serde_json::json!({"IpProtocol": "-1", "UserIdGroupPairs": pairs}),
+                _ => serde_json::json!({"IpProtocol": protocol, "FromPort": from, "ToPort": to, "UserIdGroupPairs": pairs}),
+            }
+        }).collect();
+        let target = group(serde_json::json!({"GroupId": "sg-1", "OwnerId": "1", "IpPermissions": permissions}));
+        let mut settings = settings("why");
+        let mut of_udp = settings.exemptions.remove(0);
+        of_udp.allow = Allow::just(&crate::model::Protocol::new("udp"), &crate::model::ports::PortSet::all());
+        settings.exemptions.extend(exempt.then_some(of_udp));
+        let planner = crate::remediation::plan::Planner {
+            settings: &settings,
+            referenced: &crate::policy::ReferencedGroups::default(),
+            today: date(2026, 11, 24),
+            account: None,
+            region: None,
+            request: &crate::remediation::plan::Request::default(),
+        };
+        let mut rules = crate::remediation::rule::IngressRule::all_of(&target);
+        rules.sort();
+        rules.dedup();
+        let plan = planner.plan(&[crate::remediation::rule::GroupRules::new(target.clone(), rules)]).unwrap();
+        let page = page(&settings, vec![target], None);
+        match plan.groups.first() {
+            Some(plan) => {
+                prop_assert!(page.contains(&told(plan)), "{}\n{}", told(plan), page);
+                for rule in &plan.revoke {
+                    let traffic = &rule.traffic;
+                    let ports = traffic.from_port.zip(traffic.to_port).filter(|_| !traffic.protocol.is_all()).map_or_else(String::new, |(from, to)| format!("\"FromPort\":{from},\"ToPort\":{to},"));
+                    let permission = format!("{{\"IpProtocol\":\"{}\",{ports}", traffic.protocol);
+                    prop_assert!(page.lines().any(|line| line.contains("revoke-security-group-ingress") && line.contains(&permission)), "{}", permission);
+                }
+            }
+            None => prop_assert!(!page.contains("<b>Plan:</b> revoke 1") && !page.contains("then the group is")),
+        }
     }
 }
 

@@ -1,5 +1,6 @@
 //! A violation as its section shows it: the sentence, why, the ports, the rules, exemptions and the commands.
 
+use super::plans::{GroupFix, losers as losers_of};
 use super::ports::PortsBar;
 use super::text::Text;
 use super::{Contents, Evaluated, count};
@@ -18,7 +19,12 @@ pub(super) struct ViolationView<'a> {
     pub(super) sentence: Text<String>,
     pub(super) why: Text<String>,
     pub(super) bar: PortsBar<'a>,
+    /// What the rules are to the plan.
+    pub(super) rules_are: &'static str,
     pub(super) rules: Vec<Text<String>>,
+    /// Rules behind it that are not revoked.
+    pub(super) kept: Vec<Text<String>>,
+    pub(super) losers: Option<String>,
     pub(super) exemptions: Vec<Text<String>>,
     pub(super) authorize: Option<Text<String>>,
     pub(super) revoke: Text<String>,
@@ -30,7 +36,15 @@ impl<'a> ViolationView<'a> {
         contents: &Contents<'_>,
         one: &'a Evaluated,
         violation: &'a Violation,
+        plan: Option<&GroupFix>,
     ) -> Self {
+        let plan = plan.filter(|_| violation.exemption.is_none());
+        let (revoked, kept): (Vec<_>, Vec<_>) = violation
+            .rules
+            .iter()
+            .partition(|rule| plan.is_none_or(|plan| plan.revokes(rule, &violation.source)));
+        let words = |rules: Vec<&OpenRule>| rules.into_iter().map(rule_words).map(Text).collect();
+        let losers = plan.filter(|_| !revoked.is_empty());
         let settings = contents.settings;
         let fix = Fix::new(&one.group.group_id, violation, one.region.as_ref());
         Self {
@@ -38,11 +52,15 @@ impl<'a> ViolationView<'a> {
             sentence: Text(describe_violation(&one.group, violation)),
             why: Text(why(settings, violation)),
             bar: PortsBar(&violation.ports),
-            rules: violation
-                .rules
-                .iter()
-                .map(|rule| Text(rule_words(rule)))
-                .collect(),
+            rules_are: match (plan.is_some(), revoked.len()) {
+                (true, 1) => "Rule to revoke",
+                (true, _) => "Rules to revoke",
+                (false, 1) => "Its rule",
+                (false, _) => "Its rules",
+            },
+            rules: words(revoked),
+            kept: words(kept),
+            losers: losers.and_then(|_| losers_of(contents, &violation.source)),
             exemptions: exemptions(contents, one, violation),
             authorize: fix.authorize.map(Text),
             revoke: Text(fix.revoke.join("\n")),
