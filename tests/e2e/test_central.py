@@ -68,9 +68,15 @@ def whose(aws):
     return made
 
 
-def errors(function):
-    function.metrics()  # They are written last.
-    return [line for line in map(json.loads, list(function.lines)) if line.get("level") == "ERROR"]
+def errors(function, count=1):
+    """The lines about errors, once there are this many: they reach the test after the answer."""
+    deadline = time.monotonic() + 10
+    while True:
+        found = [line for line in map(json.loads, list(function.lines)) if line.get("level") == "ERROR"]
+        if len(found) >= count:
+            return found
+        assert time.monotonic() < deadline, f"{count} errors, and these lines: {function.lines}"
+        time.sleep(0.01)
 
 
 @pytest.fixture
@@ -158,8 +164,8 @@ def test_an_action_is_taken_from_the_work_queue_and_from_nobody_elses(aws, centr
     schedule = {**event("schedule"), "account": ONE} if action == {"action": "sweep"} else action
     answer = function.invoke(sqs(action, sqs(action, queue=WORK), schedule))
     assert failed(answer) == ["m0", "m1", "m2"] and aws.calls == []
-    assert {line["error_type"] for line in errors(function)} == {"NonRetryable"}
-    assert all(EVENTS in line["error"] for line in errors(function))
+    said = errors(function, 3)
+    assert {line["error_type"] for line in said} == {"NonRetryable"} and all(EVENTS in line["error"] for line in said)
     assert failed(function.invoke(sqs(action, queue=WORK))) == []
     assert aws.calls
     assert not function.invoke(action).is_error
@@ -170,7 +176,7 @@ def test_a_role_that_is_refused_fails_its_own_messages_only(aws, central, member
     function = central()
     assert failed(function.invoke(sqs(change(ONE), change(OTHER), change(THIRD), change(ONE)))) == ["m0", "m2", "m3"]
     assert states(members[OTHER].hub) == {GROUP: PASSED} and members[ONE].hub.imported == []
-    said = {line["account"]: line["error"] for line in errors(function)}
+    said = {line["account"]: line["error"] for line in errors(function, 3)}
     assert f"sts AssumeRole of arn:aws:iam::{ONE}:role/{ROLE}" in said[ONE] and "infra/member.yaml" in said[ONE]
     assert set(said) == {ONE, THIRD}
     # It is tried again, not remembered.

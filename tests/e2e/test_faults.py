@@ -432,7 +432,7 @@ def test_of_a_batch_only_what_was_refused_fails(account, function, aws):
     aws.hub.refused = {group: (code, "because") for group, code in zip(groups, codes) if code}
     answer = function.invoke(sqs(*[event("create-tags", group, group) for group in groups]))
     assert failed(answer) == ["message-0", "message-1", "message-2", "message-3"]
-    assert aws.count() == {EC2: 1, HUB: 2}
+    assert aws.count() == {EC2: 1, HUB: 2, "ChangeMessageVisibilityBatch": 1}
     sent = [len(call.request["Findings"]) for call in aws.calls_of(HUB)]
     assert sent == [5, 2], "what is refused for good is not sent again"
     assert account.states() == {groups[4]: ACTIVE}
