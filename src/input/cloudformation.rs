@@ -15,6 +15,7 @@ mod change_set;
 mod changes;
 mod conditions;
 mod groups;
+mod macros;
 mod node;
 mod rules;
 mod scope;

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::macros;
 use super::node::Node;
 use super::rules::Reader;
 use super::scope::{
@@ -99,8 +100,7 @@ pub(super) fn groups(scope: Scope<'_>, file: &str) -> Groups {
     for resource in scope.template.resources() {
         making.other(resource);
     }
-    making.macros();
-    making.groups
+    macros::leave_open(scope, making.groups)
 }
 
 /// The names that groups of the template are given.
@@ -267,7 +267,7 @@ impl<'t> Making<'_, 't> {
             kind if kind.ends_with("::MODULE") => {
                 self.opaque(resource, "a module may have groups and rules");
             }
-            "" if resource.id.starts_with("Fn::") => {
+            "" if resource.id.starts_with("Fn::") || macros::has_macro(resource) => {
                 let makes_groups = |node: &Node| {
                     node.text().is_none_or(|text| !text.contains("::"))
                         || matches!(node.text(), Some(GROUP | INGRESS | NESTED_STACK | VPC))
@@ -369,33 +369,6 @@ impl<'t> Making<'_, 't> {
             .entry(address)
             .or_insert_with(|| outside(group_id, resource.id, position));
         made.state.permissions.push(permission);
-    }
-
-    /// A macro may change any group and any rule.
-    fn macros(&mut self) {
-        for name in self.scope.template.macros() {
-            let unknown = Unknown {
-                attribute: "Transform".to_owned(),
-                expression: Some(expression(name)),
-                advice: CHANGE_SET.to_owned(),
-            };
-            self.groups.not_read.push(NotRead {
-                address: "Transform".to_owned(),
-                resource_type: expression(name),
-                why: "a macro may change every group".to_owned(),
-            });
-            for (address, made) in &mut self.groups.by_address {
-                for permission in &mut made.state.permissions {
-                    permission.may_be_absent = Some(unknown.clone());
-                }
-                let anything = PlannedPermission::anything(
-                    address.clone(),
-                    made.position.clone(),
-                    unknown.clone(),
-                );
-                made.state.unlisted = Some(Box::new(anything));
-            }
-        }
     }
 }
 

@@ -78,14 +78,14 @@ impl Template {
 
     /// The macros that may change any group.
     pub(super) fn macros(&self) -> Vec<&Node> {
-        let Some(transform) = self.root.get("Transform") else {
-            return Vec::new();
-        };
-        let all = transform
-            .items()
-            .map_or_else(|| vec![transform], |items| items.iter().collect());
+        let declared = self.root.get("Transform").map_or(&[][..], |transform| {
+            transform.items().unwrap_or(std::slice::from_ref(transform))
+        });
+        // It brings sections, and with them resources.
+        let included = self.root.get("Fn::Transform");
         let is_harmless = |node: &Node| node.text().is_some_and(|name| HARMLESS.contains(&name));
-        all.into_iter().filter(|node| !is_harmless(node)).collect()
+        let declared = declared.iter().filter(|node| !is_harmless(node));
+        declared.chain(included).collect()
     }
 }
 

@@ -307,6 +307,29 @@ fn what_only_the_deployment_tells_is_unknown_with_the_advice() {
 }
 
 #[test]
+fn macros_within_a_group_or_its_rules_leave_it_open() {
+    let group = "Type: AWS::EC2::SecurityGroup";
+    let rule = "X: {Type: AWS::EC2::SecurityGroupIngress, Properties: {GroupId: !Ref Db, IpProtocol: tcp, FromPort: 1, ToPort: 2, CidrIp: 10.0.0.0/8";
+    let include = "Fn::Transform: {Name: AWS::Include, Parameters: {Location: s3://a/b}}";
+    for resources in [
+        format!("Db: {{{group}, Properties: {{VpcId: v, {include}}}}}"),
+        format!("Db: {{{group}, Properties: {{SecurityGroupIngress: [], {include}}}}}"),
+        format!("Db: {{{group}, Properties: {{'Fn::ForEach::P': [A, [B], {{}}]}}}}"),
+        format!("Db: {{{group}, {include}}}"),
+        format!("Db: {{{group}}}\n  {rule}, {include}}}}}"),
+        format!("Db: {{{group}}}\n  X: {{{include}}}"),
+        format!("Db: {{{group}}}\n{include}"),
+    ] {
+        let text = template(&format!("Resources:\n  {resources}\n"), &[]);
+        assert!(text.contains("Db CANNOT_TELL"), "{resources}: {text}");
+    }
+    // A macro elsewhere changes no group.
+    let bucket = format!("X: {{Type: AWS::S3::Bucket, Properties: {{{include}}}}}");
+    let text = template(&format!("Resources:\n  Db: {{{group}}}\n  {bucket}\n"), &[]);
+    assert!(text.contains("Db PASSED"), "{text}");
+}
+
+#[test]
 fn a_template_is_held_against_the_one_before_it() {
     let wide = "Resources:\n  Db:\n    Type: AWS::EC2::SecurityGroup\n    Properties:\n      SecurityGroupIngress:\n        - {IpProtocol: tcp, FromPort: 0, ToPort: 65535, SourceSecurityGroupId: sg-0b}\n";
     let narrow = wide.replace("FromPort: 0", "FromPort: 65000");
