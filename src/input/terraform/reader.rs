@@ -108,6 +108,7 @@ impl<'p> Reader<'_, 'p> {
             ["no-op" | "read"] => Actions::Keep,
             ["create"] => Actions::Create,
             ["update"] => Actions::Update,
+            ["delete"] if self.outlives_management(resource) => Actions::Forget,
             ["delete"] => Actions::Delete,
             ["delete", "create"] | ["create", "delete"] => Actions::Replace,
             ["forget"] => Actions::Forget,
@@ -119,6 +120,17 @@ impl<'p> Reader<'_, 'p> {
                 ));
             }
         })
+    }
+
+    /// Whether a group stays when its resource is destroyed, as the default group of a VPC does that is not destroyed.
+    fn outlives_management(&self, resource: &Planned<'_>) -> bool {
+        let vpc = resource.change.before.get("vpc_id");
+        resource.resource_type == DEFAULT_GROUP
+            && !self.world.resources.iter().any(|other| {
+                other.resource_type == VPC
+                    && other.change.actions.iter().any(|action| action == "delete")
+                    && other.change.before.get("id") == vpc
+            })
     }
 
     /// What an expression of a resource names among the groups. Where the sources tell more than the plan does, by them.

@@ -20,6 +20,8 @@ pub(super) const INGRESS_RULE: &str = "aws_vpc_security_group_ingress_rule";
 pub(super) enum Owning {
     Address(String),
     Id(GroupId),
+    /// Its id must not be shown.
+    Secret(GroupId),
     /// One of these.
     Candidates(Vec<String>, Unknown),
     /// Nobody knows.
@@ -234,7 +236,12 @@ impl<'p> Reader<'_, 'p> {
         const NAME: &str = "security_group_id";
         match values.text(NAME)? {
             Attribute::Known(value) => {
-                return Ok(Owning::Id(GroupId::new(value.as_str().unwrap_or_default())));
+                let id = GroupId::new(value.as_str().unwrap_or_default());
+                return Ok(if values.is_sensitive(NAME) {
+                    Owning::Secret(id)
+                } else {
+                    Owning::Id(id)
+                });
             }
             Attribute::Null => return Err(values.error(NAME, "a rule belongs to a group")),
             Attribute::Unknown => {}

@@ -63,7 +63,7 @@ impl United {
     /// Takes a rule off what the plan shows of its group from before: it is put on again where it stays.
     fn take_off(&mut self, rule: &Rule) {
         let Some(RuleState {
-            owning: Owning::Id(id),
+            owning: Owning::Id(id) | Owning::Secret(id),
             permission,
         }) = &rule.before
         else {
@@ -119,6 +119,17 @@ impl United {
                 let place = match self.by_id.get(&id) {
                     Some(place) => *place,
                     None => self.outside(id.as_str().to_owned(), Some(id), &permission),
+                };
+                self.put_at(place, permission, moment, is_changed);
+            }
+            // A group of this plan is shown as its own resource tells it.
+            Owning::Secret(id) => {
+                let place = match self.by_id.get(&id) {
+                    Some(place) => *place,
+                    None => {
+                        let address = format!("{}.security_group_id", permission.rule);
+                        self.outside(address, None, &permission)
+                    }
                 };
                 self.put_at(place, permission, moment, is_changed);
             }

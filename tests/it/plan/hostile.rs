@@ -197,3 +197,46 @@ proptest! {
         prop_assert!(!matches!(verdict, Ok(None | Some(Verdict::Passed | Verdict::Exempt))), "{verdict:?}");
     }
 }
+
+/// The provider only stops managing a default group: EC2 keeps it as long as its VPC.
+#[test]
+fn a_default_group_that_is_destroyed_stays_unless_its_vpc_goes() {
+    let address = "aws_default_security_group.d";
+    let rule = json!({"protocol": "-1", "from_port": 0, "to_port": 0, "self": true, "cidr_blocks": [],
+        "ipv6_cidr_blocks": [], "prefix_list_ids": [], "security_groups": []});
+    let destroyed = |kind: &str, name: &str, before: Value| {
+        json!({"address": format!("{kind}.{name}"), "mode": "managed", "type": kind, "name": name,
+            "provider_name": "registry.terraform.io/hashicorp/aws",
+            "change": {"actions": ["delete"], "before": before, "after": null, "after_unknown": {}}})
+    };
+    let group = destroyed(
+        "aws_default_security_group",
+        "d",
+        json!({"id": "sg-0a", "vpc_id": "vpc-1", "name": "default", "ingress": [rule]}),
+    );
+    let plan = |changes: Value| json!({"format_version": "1.2", "planned_values": {}, "resource_changes": changes});
+    let alone = plan(json!([group]));
+    assert_eq!(verdict(&alone, address), Ok(Some(Verdict::Failed)));
+    for (vpc, expected) in [("vpc-1", Verdict::Passed), ("vpc-2", Verdict::Failed)] {
+        let vpc = destroyed("aws_vpc", "v", json!({"id": vpc}));
+        let both = plan(json!([group, vpc]));
+        assert_eq!(verdict(&both, address), Ok(Some(expected)));
+    }
+}
+
+#[test]
+fn the_id_of_a_rules_group_is_not_shown_where_it_is_sensitive() {
+    let after = json!({"security_group_id": "sg-0secret", "referenced_security_group_id": "sg-0b",
+        "ip_protocol": "-1", "from_port": null, "to_port": null});
+    let plan = json!({"format_version": "1.2", "planned_values": {}, "resource_changes": [{
+        "address": "aws_vpc_security_group_ingress_rule.r", "mode": "managed",
+        "type": "aws_vpc_security_group_ingress_rule", "name": "r",
+        "provider_name": "registry.terraform.io/hashicorp/aws",
+        "change": {"actions": ["create"], "before": null, "after": after, "after_unknown": {"id": true},
+            "after_sensitive": {"security_group_id": true}}}]});
+    let deployment = read_plan("plan.json", &plan.to_string(), None).unwrap();
+    let report = report(&Settings::default(), &deployment, jiff::civil::Date::MIN);
+    assert_eq!(report.groups[0].verdict, Verdict::Failed);
+    let shown = format!("{report:?}");
+    assert!(!shown.contains("sg-0secret"), "{shown}");
+}
