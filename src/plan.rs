@@ -1,6 +1,6 @@
 //! The verdict before it is deployed: groups as a deployment would leave them, held against what stands today.
 //!
-//! What is unknown has three values. [`assess`] runs the unchanged evaluation on the ways in which it may turn out: a
+//! What is unknown has three values. `assess` runs the unchanged evaluation on the ways in which it may turn out: a
 //! group is FAILED when it fails in all of them, PASSED when in none, and otherwise nobody can tell.
 //!
 //! | module | has |
