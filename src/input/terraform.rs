@@ -152,6 +152,12 @@ fn check(document: &Document<'_>) -> Result<(), String> {
     if document.resource_changes.is_none() && document.planned_values.is_none() {
         return Err("it is a state, not a plan: give the output of `terraform show -json PLANFILE` for a file that `terraform plan -out=PLANFILE` wrote".to_owned());
     }
+    let lists_none = document.resource_changes.iter().flatten().next().is_none();
+    let read = [GROUP, DEFAULT_GROUP, VPC, RULE, INGRESS_RULE];
+    let planned = document.planned_values.as_ref();
+    if lists_none && planned.is_some_and(|values| values.has_any(&read)) {
+        return Err("it has security groups, but no resource_changes to tell their rules: make the plan without -refresh-only and -target".to_owned());
+    }
     if document.errored == Some(true) {
         return Err("the plan was made with errors, so it does not say what would happen: correct them and plan again".to_owned());
     }

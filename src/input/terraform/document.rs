@@ -23,8 +23,47 @@ pub(super) struct Document<'a> {
     #[serde(default)]
     pub(super) variables: Option<BTreeMap<String, Variable>>,
     /// Every plan has them, and no state.
-    #[serde(default, borrow)]
-    pub(super) planned_values: Option<&'a RawValue>,
+    #[serde(default)]
+    pub(super) planned_values: Option<PlannedValues>,
+}
+
+/// The resources as they will be: read for their types alone, since `resource_changes` has their values.
+#[derive(Debug, Deserialize)]
+pub(super) struct PlannedValues {
+    #[serde(default)]
+    root_module: Option<PlannedModule>,
+}
+
+#[derive(Debug, Deserialize)]
+struct PlannedModule {
+    #[serde(default)]
+    resources: Option<Vec<PlannedType>>,
+    #[serde(default)]
+    child_modules: Option<Vec<Self>>,
+}
+
+#[derive(Debug, Deserialize)]
+struct PlannedType {
+    #[serde(default, rename = "type")]
+    resource_type: Option<String>,
+}
+
+impl PlannedValues {
+    /// Whether there is a resource of one of these types.
+    pub(super) fn has_any(&self, types: &[&str]) -> bool {
+        let mut modules: Vec<_> = self.root_module.iter().collect();
+        while let Some(module) = modules.pop() {
+            let mut resources = module.resources.iter().flatten();
+            if resources.any(|one| {
+                let name = one.resource_type.as_deref();
+                name.is_some_and(|name| types.contains(&name))
+            }) {
+                return true;
+            }
+            modules.extend(module.child_modules.iter().flatten());
+        }
+        false
+    }
 }
 
 #[derive(Debug, Deserialize)]

@@ -38,6 +38,8 @@ fn what_is_no_plan_is_told_by_what_it_is() {
     let other = json!({"format_version": "2.0", "planned_values": {}}).to_string();
     let errored =
         json!({"format_version": "1.2", "planned_values": {}, "errored": true}).to_string();
+    let values = json!({"root_module": {"child_modules": [{"resources": [{"type": "aws_security_group"}]}]}});
+    let refreshed = json!({"format_version": "1.2", "planned_values": values}).to_string();
     for (input, message) in [
         (
             "",
@@ -62,6 +64,10 @@ fn what_is_no_plan_is_told_by_what_it_is() {
         (
             errored.as_str(),
             "standard input: the plan was made with errors, so it does not say what would happen: correct them and plan again",
+        ),
+        (
+            refreshed.as_str(),
+            "standard input: it has security groups, but no resource_changes to tell their rules: make the plan without -refresh-only and -target",
         ),
         (
             "[]",
