@@ -11,6 +11,7 @@ import threading
 
 from .answers import Reply, malformed
 from .ec2 import Ec2
+from .function import CENTRAL_KEYS
 from .hub import SecurityHub
 
 MOST_ACCOUNTS = 20
@@ -59,7 +60,8 @@ class Accounts:
         if not member or account in self.roles_refused or role != f"role/{member.role}":
             return sts_error(403, "AccessDenied", f"User: {caller} is not authorized to perform: sts:AssumeRole on resource: {arn}")
         with self.lock:
-            keys = MEMBER_KEYS if member.role.endswith("sg-trust-member") else "ASIAROLE"
+            # An operator's own commands, such as doctor, may assume the same role.
+            keys = MEMBER_KEYS if caller.startswith(CENTRAL_KEYS) else "ASIAROLE"
             key = f"{keys}{account}N{next(NUMBERS):06}"
             self.keys[key] = account
         end = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(seconds=self.lifetime)
