@@ -9,7 +9,7 @@ use aws_config::SdkConfig;
 use aws_sdk_ec2::Client;
 use aws_sdk_ec2::client::customize::CustomizableOperation;
 use aws_sdk_ec2::operation::describe_security_groups::DescribeSecurityGroupsOutput;
-use aws_sdk_ec2::types::Filter;
+use aws_sdk_ec2::types::{Filter, SecurityGroupRule};
 use jiff::Timestamp;
 
 use self::whole_answer::WholeAnswer;
@@ -279,6 +279,38 @@ impl Ec2 {
             self.error("DescribeSecurityGroups", CallError::Unexpected(why))
         })
     }
+
+    /// The rules of the groups that `read` makes something of.
+    async fn each_rule<T>(
+        &self,
+        ids: &[GroupId],
+        read: impl Fn(SecurityGroupRule) -> Option<T>,
+    ) -> Result<Vec<T>, SourceError> {
+        let mut rules = Vec::new();
+        for ids in ids.chunks(FILTER_VALUES) {
+            let filter = filter("group-id", ids.iter().map(GroupId::as_str));
+            let mut token = None;
+            loop {
+                let call = self
+                    .client
+                    .describe_security_group_rules()
+                    .filters(filter.clone())
+                    .max_results(PAGE)
+                    .set_next_token(token)
+                    .customize();
+                let answer = within(call, self.timeouts).send().await.map_err(|error| {
+                    self.error("DescribeSecurityGroupRules", CallError::from(error))
+                })?;
+                let of_page = answer.security_group_rules.unwrap_or_default();
+                rules.extend(of_page.into_iter().filter_map(&read));
+                token = answer.next_token.filter(|token| !token.is_empty());
+                if token.is_none() {
+                    break;
+                }
+            }
+        }
+        Ok(rules)
+    }
 }
 
 /// Limits the time of a call.
@@ -317,30 +349,7 @@ impl GroupSource for Ec2 {
     }
 
     async fn rules(&self, ids: &[GroupId]) -> Result<Vec<GroupRule>, SourceError> {
-        let mut rules = Vec::new();
-        for ids in ids.chunks(FILTER_VALUES) {
-            let filter = filter("group-id", ids.iter().map(GroupId::as_str));
-            let mut token = None;
-            loop {
-                let call = self
-                    .client
-                    .describe_security_group_rules()
-                    .filters(filter.clone())
-                    .max_results(PAGE)
-                    .set_next_token(token)
-                    .customize();
-                let answer = within(call, self.timeouts).send().await.map_err(|error| {
-                    self.error("DescribeSecurityGroupRules", CallError::from(error))
-                })?;
-                let of_page = answer.security_group_rules.unwrap_or_default();
-                rules.extend(of_page.into_iter().filter_map(convert::rule));
-                token = answer.next_token.filter(|token| !token.is_empty());
-                if token.is_none() {
-                    break;
-                }
-            }
-        }
-        Ok(rules)
+        self.each_rule(ids, convert::rule).await
     }
 
     fn is_live(&self) -> bool {

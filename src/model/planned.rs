@@ -301,6 +301,23 @@ impl PlannedPermission {
         }
     }
 
+    /// All traffic from the group itself, as EC2 makes it for the default group of a new VPC.
+    #[must_use]
+    pub fn from_itself(rule: String, position: Option<Position>) -> Self {
+        Self {
+            rule,
+            position,
+            may_be_absent: None,
+            protocol: Value::Known(Protocol::ALL),
+            from_port: Value::Known(None),
+            to_port: Value::Known(None),
+            sources: vec![PlannedSource::new(Who::Itself)],
+            ranges: Vec::new(),
+            prefix_lists: Vec::new(),
+            is_sensitive: false,
+        }
+    }
+
     /// All that is not known of it.
     pub fn unknowns(&self) -> impl Iterator<Item = &Unknown> {
         self.may_be_absent

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use aws_sdk_ec2::types::{self, ResourceType, Tag, TagSpecification, UserIdGroupPair};
 
-use super::{CallError, Ec2, FILTER_VALUES, PAGE, SourceError, convert, filter, within};
+use super::{CallError, Ec2, FILTER_VALUES, SourceError, convert, filter, within};
 use crate::engine::source::{GroupSource as _, Owner, Query};
 use crate::model::{GroupId, NetworkInterface, RuleId};
 use crate::remediation::rule::{GroupRules, IngressRule, Peer};
@@ -47,36 +47,6 @@ impl Ec2 {
         Ok(interfaces)
     }
 
-    /// All ingress rules of the groups.
-    async fn ingress_rules(
-        &self,
-        ids: &[GroupId],
-    ) -> Result<Vec<(GroupId, IngressRule)>, SourceError> {
-        let mut rules = Vec::new();
-        for ids in ids.chunks(FILTER_VALUES) {
-            let mut token = None;
-            loop {
-                let call = self
-                    .client
-                    .describe_security_group_rules()
-                    .filters(filter("group-id", ids.iter().map(GroupId::as_str)))
-                    .max_results(PAGE)
-                    .set_next_token(token)
-                    .customize();
-                let answer = within(call, self.timeouts).send().await.map_err(|error| {
-                    self.error("DescribeSecurityGroupRules", CallError::from(error))
-                })?;
-                let of_page = answer.security_group_rules.unwrap_or_default();
-                rules.extend(of_page.into_iter().filter_map(convert::ingress_rule));
-                token = answer.next_token.filter(|token| !token.is_empty());
-                if token.is_none() {
-                    break;
-                }
-            }
-        }
-        Ok(rules)
-    }
-
     /// What an answer to a change says, given what a change that was made says.
     fn changed<T>(
         &self,
@@ -114,7 +84,7 @@ impl RuleEdge for Ec2 {
         }
         let groups = self.find(Query::Ids(ids), Owner::Any).await?.groups;
         let mut by_group: BTreeMap<GroupId, Vec<IngressRule>> = BTreeMap::new();
-        for (group, rule) in self.ingress_rules(ids).await? {
+        for (group, rule) in self.each_rule(ids, convert::ingress_rule).await? {
             by_group.entry(group).or_default().push(rule);
         }
         let mut targets = Vec::new();

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::groups::{from_itself, not_told, outside, state};
+use super::groups::{not_told, outside, state};
 use super::rules::Reader;
 use super::scope::{Assumptions, CHANGE_SET, Conditions, GROUP, INGRESS, Resolved, Scope, VPC};
 use super::template::{Parameters, Template};
@@ -284,7 +284,7 @@ impl Making<'_> {
         let is_new_id = is_after && resource.is_new();
         made.group_id = resource.group_id.clone().filter(|_| !is_new_id);
         let own = if is_default {
-            vec![from_itself(address, None)]
+            vec![PlannedPermission::from_itself(address.to_owned(), None)]
         } else {
             reader.inline(resource.property("SecurityGroupIngress", is_after))
         };

@@ -10,10 +10,9 @@ use super::scope::{
 };
 use super::template::Resource;
 use crate::model::planned::{
-    GroupState, NotRead, Owner, PlannedPermission, PlannedSource, PlannedTags, Position, Unknown,
-    Value, Who,
+    GroupState, NotRead, Owner, PlannedPermission, PlannedTags, Position, Unknown, Value, Who,
 };
-use crate::model::{GroupId, Protocol, VpcId};
+use crate::model::{GroupId, VpcId};
 
 const NESTED_STACK: &str = "AWS::CloudFormation::Stack";
 /// Services that make a group of their own.
@@ -67,22 +66,6 @@ pub(super) fn not_told(attribute: &str, advice: &str) -> Unknown {
         attribute: attribute.to_owned(),
         expression: None,
         advice: advice.to_owned(),
-    }
-}
-
-/// All traffic from the group itself, as EC2 makes it for the default group of a new VPC.
-pub(super) fn from_itself(rule: &str, position: Option<Position>) -> PlannedPermission {
-    PlannedPermission {
-        rule: rule.to_owned(),
-        position,
-        may_be_absent: None,
-        protocol: Value::Known(Protocol::ALL),
-        from_port: Value::Known(None),
-        to_port: Value::Known(None),
-        sources: vec![PlannedSource::new(Who::Itself)],
-        ranges: Vec::new(),
-        prefix_lists: Vec::new(),
-        is_sensitive: false,
     }
 }
 
@@ -185,7 +168,10 @@ impl<'t> Making<'_, 't> {
             let vpc = not_told("VpcId", "it is known only after the deployment");
             let name = Value::Known(Some("default".to_owned()));
             let mut state = state(name, Value::Unknown(vpc));
-            state.permissions = vec![from_itself(&address, position.clone())];
+            state.permissions = vec![PlannedPermission::from_itself(
+                address.clone(),
+                position.clone(),
+            )];
             // The tags of a stack are not those of a group that EC2 makes.
             state.tags.others = None;
             self.add(address, state, position, None);

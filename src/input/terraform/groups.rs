@@ -11,10 +11,9 @@ use super::values::{Attribute, Values};
 use super::world::Planned;
 use crate::input::InputError;
 use crate::model::planned::{
-    Action, GroupState, PlannedGroup, PlannedPermission, PlannedSource, PlannedTags, Unknown,
-    Value, Who,
+    Action, GroupState, PlannedGroup, PlannedPermission, PlannedTags, Unknown, Value,
 };
-use crate::model::{GroupId, Protocol, VpcId};
+use crate::model::{GroupId, VpcId};
 
 pub(super) const INGRESS: &str = "ingress";
 
@@ -160,16 +159,8 @@ impl<'p> Reader<'_, 'p> {
         });
         let may_be_absent = of_unknown.map(|other| self.why(other, "vpc_id"));
         let permission = PlannedPermission {
-            rule: resource.address.to_owned(),
-            position: self.position(resource),
             may_be_absent,
-            protocol: Value::Known(Protocol::ALL),
-            from_port: Value::Known(None),
-            to_port: Value::Known(None),
-            sources: vec![PlannedSource::new(Who::Itself)],
-            ranges: Vec::new(),
-            prefix_lists: Vec::new(),
-            is_sensitive: false,
+            ..PlannedPermission::from_itself(resource.address.to_owned(), self.position(resource))
         };
         Ok(Some(PlannedGroup {
             address: default_of(resource.address),
