@@ -60,7 +60,7 @@ def overlapping(calls):
 
 def test_twenty_accounts_in_three_regions_of_which_one_fails(aws, organisation, scan, tmp_path):
     bad_account, bad_region = ACCOUNTS[7], "eu-west-1"
-    folder = tmp_path / "organisation"
+    folder, report = tmp_path / "organisation", tmp_path / "organisation.html"
     folder.mkdir()
     for name in (f"{ACCOUNTS[3]}_us-east-1.json", f"{bad_account}_{bad_region}.json"):
         (folder / name).write_text(json.dumps({"SecurityGroups": []}))
@@ -75,7 +75,7 @@ def test_twenty_accounts_in_three_regions_of_which_one_fails(aws, organisation, 
     aws.do = do
     try:
         aws.delay_answers("DescribeSecurityGroups", 0.05)
-        code, out, err = scan("--organization", "--role-name", ROLE, *regions(), "--save", folder, "--format", "json", "--concurrency", "6")
+        code, out, err = scan("--organization", "--role-name", ROLE, *regions(), "--save", folder, "--report", report, "--format", "json", "--concurrency", "6")
     finally:
         del aws.do
     assert code == 2, err
@@ -99,6 +99,12 @@ def test_twenty_accounts_in_three_regions_of_which_one_fails(aws, organisation, 
     assert 2 <= overlapping(reads) <= 6
     assert not {"BatchImportFindings", "GetFindings"} & set(aws.count())
     print(f"calls: {dict(aws.count())}, {overlapping(reads)} reads at once")
+    # The report has every group that was read, and names what was not. A group is its account and id: here Regions share ids, as they never do in AWS.
+    page = report.read_text()
+    assert page.count("<tr data-group-id=") == 2 * 19
+    assert f"{bad_account} {bad_region}" in page and ACCOUNTS[3] in page
+    code, out, err = scan(folder, "-o", tmp_path / "saved.html", command="report")
+    assert code == 0 and (tmp_path / "saved.html").read_text().count("<tr data-group-id=") == 2 * 19, err
     # The organisation's graph, across accounts.
     code, out, err = scan(folder, command="graph")
     assert code == 0, err
